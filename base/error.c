@@ -1,0 +1,29 @@
+/* Errors as values: see error.h. A sentence that does not fit is cut, never overrun. */
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int error_set(struct error *e, int status, const char *format, ...) {
+    if (!e) return status;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(e->text, sizeof e->text, format, args);
+    va_end(args);
+    e->status = status;
+    return status;
+}
+
+int error_prefix(struct error *e, const char *format, ...) {
+    char text[sizeof e->text];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    size_t used = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    snprintf(text + used, sizeof text - used, ": %s", e->text);
+    memcpy(e->text, text, sizeof text);
+    e->text[sizeof e->text - 1] = '\0';
+    return e->status;
+}

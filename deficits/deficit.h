@@ -1,0 +1,55 @@
+/* Deficits: what spoils the early experience. One file each, ending in one `const struct deficit`,
+ * and one line in deficits.def.
+ *
+ * A deficit maps one stored example to one stored example (bytes stay bytes). It sees neither
+ * augmentation nor normalization, and is never applied to test data or outside its window. Its
+ * randomness comes from the streams given in `struct deficit_context`, so that a run and its
+ * clean twin share everything else. `severity` in [0, 1] is the config's severity times the ramp;
+ * 0 is the identity, exactly (the caller then skips the deficit). */
+#ifndef DEFICITS_DEFICIT_H
+#define DEFICITS_DEFICIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/settings.h"
+
+struct modality; /* sim/data.h: name, H, W, C, bytes, mean, sd; read only */
+
+struct deficit_context {
+    const struct modality *modality; /* of the image; NULL for a deficit of labels */
+    size_t K;                        /* classes */
+    uint64_t seed;                   /* data.seed */
+    uint32_t epoch; /* the epoch for a deficit with fresh randomness, 0 otherwise */
+    uint32_t index; /* the example's position in the official order: keys its streams */
+    double severity;
+};
+
+struct deficit {
+    const char *name;
+    const char *doc;
+    const struct param *params; /* beside deficit_common_params */
+    /* Same effect as no deficit, whatever the window (blur by factor 1)? NULL: never. */
+    bool (*is_identity)(const struct settings *s);
+    /* Draws anew in every epoch (then nothing is cached)? NULL: never. */
+    bool (*is_fresh)(const struct settings *s);
+    /* Refuse what the modality cannot take (a factor that does not divide). NULL: takes all. */
+    int (*check)(const struct settings *s, const struct modality *m, size_t K, struct error *e);
+    /* Working memory in bytes for one `image` call. NULL: none. */
+    size_t (*scratch)(const struct settings *s, const struct modality *m);
+    /* Spoil one example in place, as stored. NULL: leaves images alone. */
+    void (*image)(const struct settings *s, const struct deficit_context *c, void *x,
+                  void *scratch);
+    /* The label trained on. NULL: leaves labels alone. */
+    int32_t (*label)(const struct settings *s, const struct deficit_context *c, int32_t label);
+};
+
+/* type, from, until, severity (0..1, default 1), ramp (epochs), modality (default "image") */
+extern const struct param deficit_common_params[];
+
+const struct deficit *deficit_find(const char *name);
+const struct deficit *const *deficit_list(size_t *n);
+
+#endif

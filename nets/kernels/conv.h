@@ -1,0 +1,62 @@
+/* The convolution of the engine: cross-correlation (as in PyTorch) over NHWC tensors with a halo.
+ *
+ *   y[n,i,j,o] = b[o] + sum over r, s, c of x[n, i*stride + r - pad, j*stride + s - pad, c]
+ *                                          * w[o, c, r, s]
+ *
+ * Weights are kept packed as [R][S][C][O] (O contiguous, so that output channels lie across vector
+ * lanes); `conv_pack` and `conv_unpack` convert from and to PyTorch's OIHW. Gradients of the
+ * weights use the same packed layout. x->halo >= pad, dy's halo is not read.
+ *
+ * Every function works on the images [first, last) of its tensors and is single-threaded: the
+ * caller cuts the batch into fixed pieces. Results do not depend on how a batch is cut: images are
+ * added to dw one after the other, in order. `scratch` holds conv_scratch(shape) reals per caller.
+ *
+ * Two implementations with one interface: `conv_reference` (im2col and OpenBLAS, any shape) and
+ * `conv_direct` (register-tiled kernels). `conv_choose` returns the one to use for a shape. */
+#ifndef NETS_KERNELS_CONV_H
+#define NETS_KERNELS_CONV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "nets/tensor.h"
+
+struct conv_shape {
+    size_t C, O;        /* input, output channels */
+    size_t R, S;        /* kernel rows, columns */
+    size_t stride, pad; /* the same in both directions */
+};
+
+struct conv_kernel {
+    const char *name; /* "im2col", "direct" */
+    bool (*covers)(const struct conv_shape *s);
+    /* reals of scratch that each of the three calls needs; x and y give the image sizes */
+    size_t (*scratch)(const struct conv_shape *s, const struct tensor *x, const struct tensor *y);
+    /* y = conv(x, w) + b; b is NULL or [O] */
+    void (*forward)(const struct conv_shape *s, const struct tensor *x, const real *w,
+                    const real *b, const struct tensor *y, size_t first, size_t last,
+                    real *scratch);
+    /* dx = gradient of the loss by x (overwrites the interior of dx) */
+    void (*backward_data)(const struct conv_shape *s, const struct tensor *dy, const real *w,
+                          const struct tensor *dx, size_t first, size_t last, real *scratch);
+    /* dw += gradient by w, image after image */
+    void (*backward_weights)(const struct conv_shape *s, const struct tensor *x,
+                             const struct tensor *dy, real *dw, size_t first, size_t last,
+                             real *scratch);
+};
+
+extern const struct conv_kernel conv_reference;
+extern const struct conv_kernel conv_direct;
+
+const struct conv_kernel *conv_choose(const struct conv_shape *s);
+
+static inline size_t conv_weights(const struct conv_shape *s) { return s->R * s->S * s->C * s->O; }
+
+void conv_pack(const struct conv_shape *s, const real *oihw, real *packed);
+void conv_unpack(const struct conv_shape *s, const real *packed, real *oihw);
+
+/* Instruction set that conv_direct runs on this machine ("x86-64-v4", "x86-64-v3", "baseline"):
+ * part of the numerics id. */
+const char *conv_isa(void);
+
+#endif

@@ -1,0 +1,107 @@
+/* A network: a static graph of ops over three arenas (parameters, gradients, activations).
+ *
+ *   net_create -> net_init -> per batch: write net_input, net_forward, net_loss, net_backward
+ *
+ * Nothing here knows of experiments, epochs or files. No global state: two nets live side by side.
+ * Results are bit-identical for any number of threads: work is cut into fixed pieces and every
+ * reduction runs over the pieces in order. No allocation after net_create. */
+#ifndef NETS_NET_H
+#define NETS_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/real.h"
+#include "base/settings.h"
+#include "nets/tensor.h"
+
+enum { NET_NAME = 48, NET_INPUTS = 4 };
+
+struct net_input {
+    const char *name; /* modality: "image" */
+    size_t H, W, C;
+};
+
+/* A parameter or a buffer (running statistics), under its PyTorch name and shape. */
+struct net_tensor {
+    char name[NET_NAME]; /* "conv1.weight", "norm1.running_mean" */
+    int rank;
+    size_t shape[4]; /* PyTorch's: conv O,I,H,W; linear out,in; vectors n */
+    size_t offset;   /* into net->params (and net->grads), or into net->buffers */
+    size_t count;
+    int layer;    /* index into the layers; -1: none */
+    bool packed;  /* stored as the kernels want it; net_export and net_import convert */
+};
+
+struct net_spec {
+    const struct arch *arch;         /* nets/arch.h */
+    const struct settings *settings; /* of the arch's parameter table */
+    const struct net_input *inputs;  /* one per modality; names are copied */
+    size_t inputs_n;
+    size_t K;       /* classes */
+    size_t batch;   /* the largest N of any call */
+    int threads;    /* OpenMP threads for this net; 1 in sweeps */
+};
+
+enum net_mode {
+    NET_TRAIN, /* batch statistics, running statistics updated */
+    NET_EVAL   /* running statistics, nothing updated */
+};
+
+struct net_loss {
+    double loss;    /* sum over the examples of -log p(label), nats */
+    double entropy; /* sum over the examples of the predictive entropy, nats */
+    size_t correct; /* argmax == label; a tie or NaN counts as wrong */
+};
+
+struct net; /* opaque */
+
+/* STATUS_USAGE with a sentence when the architecture cannot take these inputs. */
+int net_create(struct net **net, const struct net_spec *spec, struct error *e);
+void net_free(struct net *net);
+
+/* Initialize every parameter from stream ("init", tensor's name) of `seed`, buffers to their
+ * start values. The draw of a tensor depends on its name and shape alone. */
+void net_init(struct net *net, uint64_t seed);
+
+/* What the state consists of. Arrays are owned by the net. */
+size_t net_params_count(const struct net *net);
+real *net_params(struct net *net);
+real *net_grads(struct net *net); /* same offsets as the parameters */
+real *net_buffers(struct net *net);
+size_t net_buffers_count(const struct net *net);
+const struct net_tensor *net_param_table(const struct net *net, size_t *n);
+const struct net_tensor *net_buffer_table(const struct net *net, size_t *n);
+const char *const *net_layers(const struct net *net, size_t *n); /* "conv1", "fc2", ... */
+/* Copy one tensor between an arena (params, grads, a slot of the optimizer: any array with the
+ * parameters' offsets) and PyTorch's layout. */
+void net_export(const struct net *net, const struct net_tensor *t, const real *arena, real *out);
+void net_import(const struct net *net, const struct net_tensor *t, real *arena, const real *in);
+
+/* The tensor that example n of modality m is written into before net_forward. */
+const struct tensor *net_input_tensor(const struct net *net, size_t m);
+
+void net_forward(struct net *net, size_t N, enum net_mode mode);
+const struct tensor *net_logits(const struct net *net); /* [N, K], H = W = 1 */
+
+/* Cross-entropy of the last forward pass; sets the logits' gradient to (p - onehot)/N, that of
+ * the mean loss. Labels in 0..K-1. */
+struct net_loss net_loss(struct net *net, const int32_t *labels, size_t N);
+/* Class probabilities of the last forward pass, [N, K] in double. */
+void net_probabilities(const struct net *net, size_t N, double *p);
+/* Set the logits' gradient directly, [N, K]: for Fisher estimators. */
+void net_set_dlogits(struct net *net, size_t N, const real *dlogits);
+
+/* Gradients of the last forward pass by the parameters, into net_grads (overwritten). After
+ * NET_EVAL the running statistics are constants. Gradients by the inputs are not formed. */
+void net_backward(struct net *net, size_t N);
+
+/* Per-example squared gradient norms of the last NET_EVAL forward pass, for the logits' gradient
+ * set by net_set_dlogits (one example each, not divided by N): g2[n * layers + l] = squared norm
+ * of example n's gradient by layer l's parameters (weights, biases and normalization affine),
+ * summed in double. No batch of gradients is ever formed; net_grads is used as scratch. */
+void net_backward_g2(struct net *net, size_t N, double *g2);
+
+#endif

@@ -1,0 +1,78 @@
+/* Data sets: labelled examples with one or more named modalities, in the order of their files.
+ *
+ * A reader (sim/datasets/NAME.c, one line in datasets.def) yields a pool and test examples as
+ * stored: bytes 0..255 or floats, [n,H,W,C], never normalized. `data_load` then draws the subset
+ * and the validation split (DESIGN: per class, streams "subset" and "validation" of data.seed),
+ * computes normalization constants over the clean training examples and the digest. */
+#ifndef SIM_DATA_H
+#define SIM_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/settings.h"
+
+enum { DATA_MODALITIES = 4, DATA_CHANNELS = 16, DATA_NAME = 32 };
+
+struct modality {
+    char name[DATA_NAME]; /* "image" */
+    size_t H, W, C;       /* C <= DATA_CHANNELS */
+    bool bytes;           /* stored as uint8_t 0..255, else as float */
+    double mean[DATA_CHANNELS], sd[DATA_CHANNELS]; /* of the clean training examples, as stored */
+};
+
+struct examples {
+    size_t n;
+    void *x[DATA_MODALITIES]; /* [n,H,W,C] uint8_t or float; owned */
+    int32_t *label;           /* [n] 0..K-1; owned */
+    uint32_t *index;          /* [n] position in the official files' order; owned */
+};
+
+struct dataset {
+    const struct dataset_type *type;
+    size_t modalities_n;
+    struct modality modality[DATA_MODALITIES];
+    size_t K;
+    char **class_names; /* [K]; owned */
+    struct examples train, validation, test;
+    char digest[HASH_TEXT]; /* over the examples used, labels and shapes */
+};
+
+/* What a reader is asked for. It opens only the files that the pool needs. */
+struct data_request {
+    const struct settings *settings; /* the data section: common keys and the type's own */
+    uint64_t seed;                   /* data.seed */
+    size_t train;      /* training + validation examples wanted; 0: all there are */
+    size_t test;       /* test examples wanted; 0: all */
+    bool balance;
+};
+
+struct dataset_type {
+    const char *name;
+    const char *doc;            /* one sentence, with the source */
+    const struct param *params; /* its own keys of the data section, beside the common ones */
+    bool needs_path;
+    bool flip_allowed; /* a horizontal flip keeps the label (not for digits) */
+    /* Fill modalities, K, class names; pool examples (at least what the balanced draw needs) into
+     * d->train, test examples into d->test, both in file order. */
+    int (*read)(const struct data_request *r, struct dataset *d, struct error *e);
+    const char *files; /* official names, sizes, checksums and where from: `imprint data info` */
+};
+
+const struct dataset_type *dataset_find(const char *name);
+const struct dataset_type *const *dataset_list(size_t *n);
+
+extern const struct param data_common_params[]; /* set, path, train, validation, test, balance */
+
+/* Read, check, draw, normalize, digest. `settings`: the data section. STATUS_USAGE with the file's
+ * name, what was expected and what was found when a file is missing, short or corrupt. */
+int data_load(const struct settings *settings, uint64_t seed, struct dataset *d, struct error *e);
+void data_free(struct dataset *d);
+
+size_t modality_size(const struct modality *m);  /* H W C */
+size_t modality_bytes(const struct modality *m); /* bytes of one stored example */
+
+#endif
