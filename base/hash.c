@@ -1,0 +1,57 @@
+/* Content hashes over XXH3-128: see hash.h. Numbers are fed little-endian in 8 bytes. */
+#include "base/hash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+struct hash {
+    XXH3_state_t *state;
+};
+
+struct hash *hash_create(void) {
+    struct hash *h = malloc(sizeof *h);
+    if (!h || !(h->state = XXH3_createState())) abort();
+    XXH3_128bits_reset(h->state);
+    return h;
+}
+
+void hash_free(struct hash *h) {
+    if (!h) return;
+    XXH3_freeState(h->state);
+    free(h);
+}
+
+void hash_bytes(struct hash *h, const void *data, size_t n) {
+    if (n) XXH3_128bits_update(h->state, data, n);
+}
+
+static void hash_word(struct hash *h, uint64_t value) {
+    unsigned char bytes[8];
+    for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(value >> (8 * i));
+    hash_bytes(h, bytes, sizeof bytes);
+}
+
+void hash_text(struct hash *h, const char *text) {
+    size_t n = text ? strlen(text) : 0;
+    hash_word(h, n);
+    hash_bytes(h, text, n);
+}
+
+void hash_int(struct hash *h, int64_t value) {
+    hash_word(h, (uint64_t)value);
+}
+
+void hash_real(struct hash *h, double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    hash_word(h, value == 0.0 ? 0 : bits); /* -0 and +0 are one value */
+}
+
+void hash_digest(const struct hash *h, char text[HASH_TEXT]) {
+    XXH128_hash_t digest = XXH3_128bits_digest(h->state);
+    snprintf(text, HASH_TEXT, "%016llx%016llx", (unsigned long long)digest.high64,
+             (unsigned long long)digest.low64);
+}
