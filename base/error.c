@@ -22,8 +22,8 @@ int error_prefix(struct error *e, const char *format, ...) {
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     size_t used = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
-    snprintf(text + used, sizeof text - used, ": %s", e->text);
+    int room = (int)(sizeof text - used) - 3; /* ": " and the final NUL */
+    if (room > 0) snprintf(text + used, (size_t)room + 3, ": %.*s", room, e->text);
     memcpy(e->text, text, sizeof text);
-    e->text[sizeof e->text - 1] = '\0';
     return e->status;
 }

@@ -1,0 +1,748 @@
+/* HDF5 files, whole or not at all: see h5.h.
+ *
+ * A file is built in memory (core driver), copied out as an image and written with plain write(2)
+ * to PATH.tmp.PID, synced and renamed. So a full disk is an ordinary errno rather than a library
+ * that can neither flush nor close, no lock is ever taken, and readers never see half a file.
+ *
+ * The trap: netCDF and xarray want a dimension scale on every axis, in the variable's own group.
+ * Axes without coordinates get scales whose NAME says "This is a netCDF dimension but not a netCDF
+ * variable.", which is netCDF-4's own convention for them. */
+#include "base/h5.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <hdf5.h>
+#include <hdf5_hl.h>
+
+#include "base/hash.h"
+
+enum { PATH_TEXT = 4096 };
+#define DIMENSION_ONLY "This is a netCDF dimension but not a netCDF variable."
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+struct h5_writer {
+    hid_t file;
+    hid_t link;   /* creates missing groups on the way */
+    hid_t create; /* data set creation: no time stamps, so that equal content is equal bytes */
+    char *path;
+    struct error e;
+};
+
+static void writer_fail(struct h5_writer *w, const char *what, const char *name) {
+    if (w->e.status) return;
+    error_set(&w->e, STATUS_FAILED, "%s: cannot %s '%s' (HDF5 refused it)", w->path, what, name);
+}
+
+static hid_t ordered_file(void) {
+    hid_t p = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_link_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    return p;
+}
+
+struct h5_writer *h5_create(const char *path) {
+    struct h5_writer *w = calloc(1, sizeof *w);
+    if (!w || !(w->path = strdup(path))) abort();
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = ordered_file();
+    H5Pset_fapl_core(access, (size_t)1 << 18, 0);
+    w->file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+    H5Pclose(access);
+    H5Pclose(creation);
+    w->link = H5Pcreate(H5P_LINK_CREATE);
+    H5Pset_create_intermediate_group(w->link, 1);
+    w->create = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_obj_track_times(w->create, 0);
+    H5Pset_attr_creation_order(w->create, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    if (w->file < 0) writer_fail(w, "create", path);
+    return w;
+}
+
+static hid_t text_type(size_t length) {
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, length ? length : 1);
+    H5Tset_strpad(type, H5T_STR_NULLPAD);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    return type;
+}
+
+static void put_attr(struct h5_writer *w, hid_t object, const char *name, hid_t type,
+                     const void *value) {
+    if (H5Aexists(object, name) > 0) H5Adelete(object, name);
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t attr = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    if (attr < 0 || H5Awrite(attr, type, value) < 0) writer_fail(w, "write the attribute", name);
+    if (attr >= 0) H5Aclose(attr);
+    H5Sclose(space);
+}
+
+static void put_text_attr(struct h5_writer *w, hid_t object, const char *name, const char *text) {
+    if (!text) return;
+    hid_t type = text_type(strlen(text));
+    put_attr(w, object, name, type, text);
+    H5Tclose(type);
+}
+
+static void describe(struct h5_writer *w, hid_t dataset, const struct h5_about *about) {
+    if (!about) return;
+    put_text_attr(w, dataset, "units", about->units);
+    put_text_attr(w, dataset, "long_name", about->long_name);
+    put_text_attr(w, dataset, "description", about->note);
+}
+
+/* The name of a sibling: `name` lies in the same group as `of`. */
+static void sibling(char *out, const char *of, const char *name) {
+    const char *slash = strrchr(of, '/');
+    int group = slash ? (int)(slash - of) + 1 : 0;
+    snprintf(out, PATH_TEXT, "%.*s%s", group, of, name);
+}
+
+static hid_t put_dataset(struct h5_writer *w, const char *name, hid_t type, size_t rank,
+                         const hsize_t *shape, const void *data) {
+    if (w->e.status) return -1;
+    hid_t space = rank ? H5Screate_simple((int)rank, shape, NULL) : H5Screate(H5S_SCALAR);
+    hid_t set = H5Dcreate2(w->file, name, type, space, w->link, w->create, H5P_DEFAULT);
+    bool empty = rank && H5Sget_simple_extent_npoints(space) == 0;
+    if (set < 0 || (!empty && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
+        writer_fail(w, "write", name);
+    H5Sclose(space);
+    return set;
+}
+
+static void put_scale(struct h5_writer *w, const char *name, hid_t type, const void *v, size_t n,
+                      const struct h5_about *about) {
+    hsize_t shape = n;
+    hid_t set = put_dataset(w, name, type, 1, &shape, v);
+    if (set < 0) return;
+    const char *slash = strrchr(name, '/');
+    if (H5DSset_scale(set, slash ? slash + 1 : name) < 0) writer_fail(w, "make a scale of", name);
+    describe(w, set, about);
+    H5Dclose(set);
+}
+
+void h5_put_scale_ints(struct h5_writer *w, const char *name, const int64_t *v, size_t n,
+                       const struct h5_about *about) {
+    put_scale(w, name, H5T_NATIVE_INT64, v, n, about);
+}
+
+void h5_put_scale_reals(struct h5_writer *w, const char *name, const double *v, size_t n,
+                        const struct h5_about *about) {
+    put_scale(w, name, H5T_NATIVE_DOUBLE, v, n, about);
+}
+
+void h5_put_scale_texts(struct h5_writer *w, const char *name, const char *const *v, size_t n,
+                        const struct h5_about *about) {
+    size_t width = 1;
+    for (size_t i = 0; i < n; i++)
+        if (strlen(v[i]) > width) width = strlen(v[i]);
+    char *cells = calloc(n ? n : 1, width);
+    if (!cells) abort();
+    for (size_t i = 0; i < n; i++) memcpy(cells + i * width, v[i], strlen(v[i]));
+    hid_t type = text_type(width);
+    put_scale(w, name, type, cells, n, about);
+    H5Tclose(type);
+    free(cells);
+}
+
+static void attach(struct h5_writer *w, hid_t set, const char *name, unsigned axis,
+                   const char *dim) {
+    char path[PATH_TEXT];
+    sibling(path, name, dim);
+    hid_t scale = H5Dopen2(w->file, path, H5P_DEFAULT);
+    if (scale < 0 || H5DSattach_scale(set, scale, axis) < 0)
+        writer_fail(w, "attach a scale to", name);
+    if (scale >= 0) H5Dclose(scale);
+}
+
+static hsize_t scale_length(struct h5_writer *w, const char *name, const char *dim) {
+    char path[PATH_TEXT];
+    sibling(path, name, dim);
+    hid_t set = H5Dopen2(w->file, path, H5P_DEFAULT);
+    if (set < 0) {
+        writer_fail(w, "find the scale of", name);
+        return 0;
+    }
+    hid_t space = H5Dget_space(set);
+    hssize_t n = H5Sget_simple_extent_npoints(space);
+    H5Sclose(space);
+    H5Dclose(set);
+    return n < 0 ? 0 : (hsize_t)n;
+}
+
+static hid_t put_variable(struct h5_writer *w, const char *name, hid_t type, const void *v,
+                          size_t rank, const char *const *dims, const struct h5_about *about) {
+    hsize_t shape[H5_RANK] = {0};
+    assert(rank <= H5_RANK);
+    for (size_t i = 0; i < rank && !w->e.status; i++) shape[i] = scale_length(w, name, dims[i]);
+    hid_t set = put_dataset(w, name, type, rank, shape, v);
+    if (set < 0) return set;
+    for (size_t i = 0; i < rank; i++) attach(w, set, name, (unsigned)i, dims[i]);
+    describe(w, set, about);
+    return set;
+}
+
+void h5_put_doubles(struct h5_writer *w, const char *name, const double *v, size_t rank,
+                    const char *const *dims, const struct h5_about *about) {
+    double missing = NAN;
+    hid_t set = put_variable(w, name, H5T_NATIVE_DOUBLE, v, rank, dims, about);
+    if (set < 0) return;
+    put_attr(w, set, "_FillValue", H5T_NATIVE_DOUBLE, &missing);
+    H5Dclose(set);
+}
+
+static void put_plain(struct h5_writer *w, const char *name, hid_t type, const void *v, size_t rank,
+                      const char *const *dims, const struct h5_about *about) {
+    hid_t set = put_variable(w, name, type, v, rank, dims, about);
+    if (set >= 0) H5Dclose(set);
+}
+
+void h5_put_floats(struct h5_writer *w, const char *name, const float *v, size_t rank,
+                   const char *const *dims, const struct h5_about *about) {
+    put_plain(w, name, H5T_NATIVE_FLOAT, v, rank, dims, about);
+}
+
+void h5_put_ints(struct h5_writer *w, const char *name, const int64_t *v, size_t rank,
+                 const char *const *dims, const struct h5_about *about) {
+    put_plain(w, name, H5T_NATIVE_INT64, v, rank, dims, about);
+}
+
+void h5_put_bytes(struct h5_writer *w, const char *name, const uint8_t *v, size_t rank,
+                  const char *const *dims, const struct h5_about *about) {
+    put_plain(w, name, H5T_NATIVE_UINT8, v, rank, dims, about);
+}
+
+void h5_put_text(struct h5_writer *w, const char *name, const char *text,
+                 const struct h5_about *about) {
+    hid_t type = text_type(strlen(text));
+    put_plain(w, name, type, text, 0, NULL, about);
+    H5Tclose(type);
+}
+
+/* A dimension without coordinates, as netCDF-4 marks it; made once per axis and extent. */
+static void put_dimension(struct h5_writer *w, const char *path, size_t n) {
+    if (w->e.status || H5Lexists(w->file, path, H5P_DEFAULT) > 0) return;
+    uint8_t *zeros = calloc(n ? n : 1, 1);
+    if (!zeros) abort();
+    hsize_t shape = n;
+    char label[128];
+    snprintf(label, sizeof label, DIMENSION_ONLY "%10zu", n);
+    hid_t set = put_dataset(w, path, H5T_NATIVE_UINT8, 1, &shape, zeros);
+    if (set >= 0 && H5DSset_scale(set, label) < 0) writer_fail(w, "make a scale of", path);
+    if (set >= 0) H5Dclose(set);
+    free(zeros);
+}
+
+static hid_t float_type(size_t element) {
+    return element == sizeof(float) ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
+}
+
+void h5_put_tensor(struct h5_writer *w, const char *name, const void *v, size_t element,
+                   size_t rank, const size_t *shape, const struct h5_about *about) {
+    hsize_t extent[H5_RANK];
+    char dims[H5_RANK][H5_NAME], path[PATH_TEXT];
+    assert(rank <= H5_RANK);
+    for (size_t i = 0; i < rank; i++) {
+        extent[i] = shape[i];
+        snprintf(dims[i], H5_NAME, "axis%zu_%zu", i, shape[i]);
+    }
+    hid_t set = put_dataset(w, name, float_type(element), rank, extent, v);
+    if (set < 0) return;
+    for (size_t i = 0; i < rank; i++) {
+        sibling(path, name, dims[i]);
+        put_dimension(w, path, shape[i]);
+        attach(w, set, name, (unsigned)i, dims[i]);
+    }
+    describe(w, set, about);
+    H5Dclose(set);
+}
+
+/* ---- attributes of objects already put; "/" is the root ---- */
+
+static hid_t open_object(hid_t file, const char *object) {
+    return H5Oopen(file, *object ? object : "/", H5P_DEFAULT);
+}
+
+static void put_object_attr(struct h5_writer *w, const char *object, const char *name, hid_t type,
+                            const void *value) {
+    if (w->e.status) return;
+    hid_t o = open_object(w->file, object);
+    if (o < 0) {
+        writer_fail(w, "find", object);
+        return;
+    }
+    put_attr(w, o, name, type, value);
+    H5Oclose(o);
+}
+
+void h5_put_attr_text(struct h5_writer *w, const char *object, const char *name, const char *text) {
+    hid_t type = text_type(strlen(text));
+    put_object_attr(w, object, name, type, text);
+    H5Tclose(type);
+}
+
+void h5_put_attr_int(struct h5_writer *w, const char *object, const char *name, int64_t value) {
+    put_object_attr(w, object, name, H5T_NATIVE_INT64, &value);
+}
+
+void h5_put_attr_real(struct h5_writer *w, const char *object, const char *name, double value) {
+    put_object_attr(w, object, name, H5T_NATIVE_DOUBLE, &value);
+}
+
+/* ---- the content digest ---------------------------------------------------------------------- */
+
+/* Links between variables and scales hold addresses in the file, not content. */
+static bool is_content(const char *attr) {
+    return strcmp(attr, "content_digest") && strcmp(attr, "DIMENSION_LIST") &&
+           strcmp(attr, "REFERENCE_LIST");
+}
+
+static void digest_type(struct hash *h, hid_t type) {
+    hash_int(h, (int64_t)H5Tget_class(type));
+    hash_int(h, (int64_t)H5Tget_size(type));
+}
+
+static herr_t digest_attr(hid_t object, const char *name, const H5A_info_t *info, void *into) {
+    (void)info;
+    if (!is_content(name)) return 0;
+    hid_t attr = H5Aopen(object, name, H5P_DEFAULT), type = H5Aget_type(attr);
+    hid_t space = H5Aget_space(attr);
+    hssize_t n = H5Sget_simple_extent_npoints(space);
+    size_t size = H5Tget_size(type) * (n > 0 ? (size_t)n : 0);
+    void *value = calloc(size ? size : 1, 1);
+    bool read = value && !H5Tis_variable_str(type) && H5Aread(attr, type, value) >= 0;
+    hash_text(into, name);
+    digest_type(into, type);
+    if (read) hash_bytes(into, value, size);
+    free(value);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Aclose(attr);
+    return read ? 0 : -1;
+}
+
+static herr_t digest_attrs(hid_t object, struct hash *h) {
+    return H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, NULL, digest_attr, h);
+}
+
+static herr_t digest_dataset(hid_t set, struct hash *h) {
+    hid_t type = H5Dget_type(set), space = H5Dget_space(set);
+    hsize_t shape[H5S_MAX_RANK];
+    int rank = H5Sget_simple_extent_dims(space, shape, NULL);
+    hssize_t n = H5Sget_simple_extent_npoints(space);
+    size_t size = H5Tget_size(type) * (n > 0 ? (size_t)n : 0);
+    void *value = malloc(size ? size : 1);
+    herr_t status = -1;
+    if (value && n >= 0 &&
+        (size == 0 || H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0)) {
+        digest_type(h, type);
+        hash_int(h, rank);
+        for (int i = 0; i < rank; i++) hash_int(h, (int64_t)shape[i]);
+        hash_bytes(h, value, size);
+        status = digest_attrs(set, h);
+    }
+    free(value);
+    H5Sclose(space);
+    H5Tclose(type);
+    return status;
+}
+
+static herr_t digest_object(hid_t file, const char *name, const H5O_info_t *info, void *into) {
+    (void)info;
+    hid_t object = H5Oopen(file, name, H5P_DEFAULT);
+    if (object < 0) return -1;
+    hash_text(into, name);
+    herr_t status = H5Iget_type(object) == H5I_DATASET ? digest_dataset(object, into)
+                                                       : digest_attrs(object, into);
+    H5Oclose(object);
+    return status;
+}
+
+static int file_digest(hid_t file, char text[HASH_TEXT]) {
+    struct hash *h = hash_create();
+    herr_t status = H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, digest_object, h, H5O_INFO_BASIC);
+    hash_digest(h, text);
+    hash_free(h);
+    return status < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+/* ---- committing ------------------------------------------------------------------------------ */
+
+static int write_all(int fd, const char *data, size_t n) {
+    while (n) {
+        ssize_t done = write(fd, data, n);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return -1;
+        data += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+static void sync_folder(const char *path) {
+    char copy[PATH_TEXT];
+    snprintf(copy, sizeof copy, "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY);
+    if (fd < 0) return;
+    (void)fsync(fd); /* some file systems refuse to sync a folder: nothing more can be done */
+    close(fd);
+}
+
+static int replace_file(const char *path, const void *data, size_t n, bool durable,
+                        struct error *e) {
+    char tmp[PATH_TEXT];
+    snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid());
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int problem = fd < 0 ? errno : 0;
+    if (!problem && write_all(fd, data, n)) problem = errno;
+    if (!problem && durable && fsync(fd)) problem = errno;
+    if (fd >= 0 && close(fd) && !problem) problem = errno;
+    if (!problem && rename(tmp, path)) problem = errno;
+    if (!problem) {
+        if (durable) sync_folder(path);
+        return STATUS_OK;
+    }
+    if (fd >= 0) unlink(tmp);
+    return error_set(e, STATUS_FAILED, "%s: cannot write it: %s", path, strerror(problem));
+}
+
+static int write_image(struct h5_writer *w, bool durable, struct error *e) {
+    char digest[HASH_TEXT];
+    if (file_digest(w->file, digest))
+        return error_set(e, STATUS_FAILED, "%s: cannot digest its content", w->path);
+    h5_put_attr_text(w, "/", "content_digest", digest);
+    H5Fflush(w->file, H5F_SCOPE_GLOBAL);
+    ssize_t size = H5Fget_file_image(w->file, NULL, 0);
+    void *image = size > 0 ? malloc((size_t)size) : NULL;
+    if (!image || H5Fget_file_image(w->file, image, (size_t)size) < 0) {
+        free(image);
+        return error_set(e, STATUS_FAILED, "%s: out of memory for its image", w->path);
+    }
+    int status = replace_file(w->path, image, (size_t)size, durable, e);
+    free(image);
+    return status;
+}
+
+void h5_abandon(struct h5_writer *w) {
+    if (!w) return;
+    H5Pclose(w->create);
+    H5Pclose(w->link);
+    if (w->file >= 0) H5Fclose(w->file);
+    free(w->path);
+    free(w);
+}
+
+int h5_commit(struct h5_writer *w, bool durable, struct error *e) {
+    int status = w->e.status;
+    if (status) {
+        if (e) *e = w->e;
+    } else {
+        status = write_image(w, durable, e);
+    }
+    h5_abandon(w);
+    return status;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+struct h5_reader {
+    hid_t file;
+    char *path;
+};
+
+int h5_open(struct h5_reader **out, const char *path, struct error *e) {
+    *out = NULL;
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    if (access(path, R_OK))
+        return error_set(e, STATUS_FAILED, "%s: cannot read it: %s", path, strerror(errno));
+    hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 10, 7)
+    H5Pset_file_locking(access_list, 0, 1);
+#endif
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access_list);
+    H5Pclose(access_list);
+    if (file < 0)
+        return error_set(e, STATUS_FAILED, "%s: not an HDF5 file, or a damaged one", path);
+    struct h5_reader *r = calloc(1, sizeof *r);
+    if (!r || !(r->path = strdup(path))) abort();
+    r->file = file;
+    *out = r;
+    return STATUS_OK;
+}
+
+void h5_close(struct h5_reader *r) {
+    if (!r) return;
+    H5Fclose(r->file);
+    free(r->path);
+    free(r);
+}
+
+/* H5Lexists wants every group on the way to exist. */
+static bool has_path(hid_t file, const char *name) {
+    char part[PATH_TEXT];
+    for (const char *slash = name; (slash = strchr(slash + 1, '/'));) {
+        snprintf(part, sizeof part, "%.*s", (int)(slash - name), name);
+        if (H5Lexists(file, part, H5P_DEFAULT) <= 0) return false;
+    }
+    return H5Lexists(file, name, H5P_DEFAULT) > 0;
+}
+
+static hid_t open_dataset(const struct h5_reader *r, const char *name) {
+    if (!has_path(r->file, name)) return -1;
+    hid_t object = H5Oopen(r->file, name, H5P_DEFAULT);
+    if (object >= 0 && H5Iget_type(object) != H5I_DATASET) {
+        H5Oclose(object);
+        return -1;
+    }
+    return object;
+}
+
+bool h5_has(const struct h5_reader *r, const char *name) {
+    hid_t set = open_dataset(r, name);
+    if (set < 0) return false;
+    H5Oclose(set);
+    return true;
+}
+
+int h5_shape(const struct h5_reader *r, const char *name, size_t shape[H5_RANK]) {
+    hid_t set = open_dataset(r, name);
+    if (set < 0) return -1;
+    hid_t space = H5Dget_space(set);
+    hsize_t extent[H5S_MAX_RANK];
+    int rank = H5Sget_simple_extent_dims(space, extent, NULL);
+    for (int i = 0; i < rank && i < H5_RANK; i++) shape[i] = (size_t)extent[i];
+    H5Sclose(space);
+    H5Oclose(set);
+    return rank > H5_RANK ? -1 : rank;
+}
+
+static herr_t first_scale(hid_t set, unsigned axis, hid_t scale, void *text) {
+    (void)set;
+    (void)axis;
+    char path[PATH_TEXT];
+    if (H5Iget_name(scale, path, sizeof path) <= 0) return -1;
+    const char *slash = strrchr(path, '/');
+    snprintf(text, H5_NAME, "%.*s", H5_NAME - 1, slash ? slash + 1 : path);
+    return 1;
+}
+
+int h5_dim_name(const struct h5_reader *r, const char *name, size_t axis, char text[H5_NAME]) {
+    hid_t set = open_dataset(r, name);
+    if (set < 0) return STATUS_FAILED;
+    text[0] = '\0';
+    herr_t found = H5DSiterate_scales(set, (unsigned)axis, NULL, first_scale, text);
+    H5Oclose(set);
+    return found > 0 ? STATUS_OK : STATUS_FAILED;
+}
+
+enum h5_kind h5_kind(const struct h5_reader *r, const char *name, size_t *element) {
+    hid_t set = open_dataset(r, name);
+    if (set < 0) return H5_NONE;
+    hid_t type = H5Dget_type(set);
+    H5T_class_t class = H5Tget_class(type);
+    if (element) *element = H5Tget_size(type);
+    H5Tclose(type);
+    H5Oclose(set);
+    if (class == H5T_FLOAT) return H5_FLOATS;
+    if (class == H5T_INTEGER) return H5_INTS;
+    return class == H5T_STRING ? H5_TEXTS : H5_NONE;
+}
+
+static int get(struct h5_reader *r, const char *name, hid_t type, void *v, struct error *e) {
+    hid_t set = open_dataset(r, name);
+    if (set < 0) return error_set(e, STATUS_FAILED, "%s: has no variable '%s'", r->path, name);
+    herr_t status = H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, v);
+    H5Oclose(set);
+    if (status >= 0) return STATUS_OK;
+    return error_set(e, STATUS_FAILED, "%s: cannot read '%s' (damaged, or of another type)",
+                     r->path, name);
+}
+
+int h5_get_doubles(struct h5_reader *r, const char *name, double *v, struct error *e) {
+    return get(r, name, H5T_NATIVE_DOUBLE, v, e);
+}
+
+int h5_get_floats(struct h5_reader *r, const char *name, float *v, struct error *e) {
+    return get(r, name, H5T_NATIVE_FLOAT, v, e);
+}
+
+int h5_get_ints(struct h5_reader *r, const char *name, int64_t *v, struct error *e) {
+    return get(r, name, H5T_NATIVE_INT64, v, e);
+}
+
+int h5_get_raw(struct h5_reader *r, const char *name, size_t element, void *v, struct error *e) {
+    return get(r, name, float_type(element), v, e);
+}
+
+int h5_get_rows(struct h5_reader *r, const char *name, size_t first, size_t last, void *v,
+                struct error *e) {
+    hid_t set = open_dataset(r, name);
+    if (set < 0) return error_set(e, STATUS_FAILED, "%s: has no variable '%s'", r->path, name);
+    hid_t type = H5Dget_type(set), space = H5Dget_space(set);
+    hid_t native = H5Tget_native_type(type, H5T_DIR_ASCEND);
+    hsize_t shape[H5S_MAX_RANK], start[H5S_MAX_RANK] = {0};
+    int rank = H5Sget_simple_extent_dims(space, shape, NULL);
+    herr_t status = -1;
+    if (rank > 0 && first <= last && last <= shape[0]) {
+        start[0] = first;
+        shape[0] = last - first;
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, shape, NULL);
+        hid_t memory = H5Screate_simple(rank, shape, NULL);
+        status = H5Dread(set, native, memory, space, H5P_DEFAULT, v);
+        H5Sclose(memory);
+    }
+    H5Tclose(native);
+    H5Tclose(type);
+    H5Sclose(space);
+    H5Oclose(set);
+    if (status >= 0) return STATUS_OK;
+    return error_set(e, STATUS_FAILED, "%s: cannot read rows %zu to %zu of '%s'", r->path, first,
+                     last, name);
+}
+
+/* Strings of any kind as malloc'ed C strings; NULL when they cannot be read. */
+static char **read_texts(hid_t object, hid_t type, size_t n,
+                         herr_t (*read)(hid_t object, hid_t type, void *v)) {
+    char **texts = calloc(n ? n : 1, sizeof *texts);
+    if (!texts) abort();
+    if (H5Tis_variable_str(type) > 0) {
+        hid_t memory = H5Tcopy(H5T_C_S1);
+        H5Tset_size(memory, H5T_VARIABLE);
+        H5Tset_cset(memory, H5Tget_cset(type));
+        if (read(object, memory, texts) < 0) memset(texts, 0, n * sizeof *texts);
+        H5Tclose(memory);
+        return texts;
+    }
+    size_t width = H5Tget_size(type);
+    char *cells = calloc(n ? n : 1, width);
+    if (!cells) abort();
+    if (read(object, type, cells) >= 0)
+        for (size_t i = 0; i < n; i++) texts[i] = strndup(cells + i * width, width);
+    free(cells);
+    return texts;
+}
+
+static herr_t read_dataset(hid_t set, hid_t type, void *v) {
+    return H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, v);
+}
+
+static herr_t read_attr(hid_t attr, hid_t type, void *v) {
+    return H5Aread(attr, type, v);
+}
+
+char **h5_get_texts(struct h5_reader *r, const char *name, size_t *n) {
+    *n = 0;
+    hid_t set = open_dataset(r, name);
+    if (set < 0) return NULL;
+    hid_t type = H5Dget_type(set), space = H5Dget_space(set);
+    char **texts = NULL;
+    if (H5Tget_class(type) == H5T_STRING) {
+        *n = (size_t)H5Sget_simple_extent_npoints(space);
+        texts = read_texts(set, type, *n, read_dataset);
+    }
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Oclose(set);
+    return texts;
+}
+
+char *h5_get_text(struct h5_reader *r, const char *name) {
+    size_t n;
+    char **texts = h5_get_texts(r, name, &n);
+    char *first = texts && n ? texts[0] : NULL;
+    for (size_t i = 1; texts && i < n; i++) free(texts[i]);
+    free(texts);
+    return first;
+}
+
+static hid_t open_attr(struct h5_reader *r, const char *object, const char *name) {
+    hid_t o = open_object(r->file, object);
+    if (o < 0) return -1;
+    hid_t attr = H5Aexists(o, name) > 0 ? H5Aopen(o, name, H5P_DEFAULT) : -1;
+    H5Oclose(o);
+    return attr;
+}
+
+char *h5_attr_text(struct h5_reader *r, const char *object, const char *name) {
+    hid_t attr = open_attr(r, object, name);
+    if (attr < 0) return NULL;
+    hid_t type = H5Aget_type(attr);
+    char *text = NULL;
+    if (H5Tget_class(type) == H5T_STRING) {
+        char **texts = read_texts(attr, type, 1, read_attr);
+        text = texts[0];
+        free(texts);
+    }
+    H5Tclose(type);
+    H5Aclose(attr);
+    return text;
+}
+
+int64_t h5_attr_int(struct h5_reader *r, const char *object, const char *name, int64_t absent) {
+    int64_t value = absent;
+    hid_t attr = open_attr(r, object, name);
+    if (attr < 0) return absent;
+    if (H5Aread(attr, H5T_NATIVE_INT64, &value) < 0) value = absent;
+    H5Aclose(attr);
+    return value;
+}
+
+double h5_attr_real(struct h5_reader *r, const char *object, const char *name) {
+    double value = NAN;
+    hid_t attr = open_attr(r, object, name);
+    if (attr < 0) return NAN;
+    if (H5Aread(attr, H5T_NATIVE_DOUBLE, &value) < 0) value = NAN;
+    H5Aclose(attr);
+    return value;
+}
+
+struct names {
+    char **texts;
+    size_t n;
+};
+
+static herr_t add_dataset_name(hid_t group, const char *name, const H5L_info_t *info, void *into) {
+    (void)info;
+    struct names *names = into;
+    hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+    bool is_dataset = object >= 0 && H5Iget_type(object) == H5I_DATASET;
+    if (object >= 0) H5Oclose(object);
+    if (!is_dataset) return 0;
+    names->texts = realloc(names->texts, (names->n + 1) * sizeof *names->texts);
+    if (!names->texts) abort();
+    names->texts[names->n++] = strdup(name);
+    return 0;
+}
+
+char **h5_list(struct h5_reader *r, const char *group, size_t *n) {
+    struct names names = {NULL, 0};
+    hid_t g = open_object(r->file, group);
+    if (g >= 0) {
+        H5Literate(g, H5_INDEX_NAME, H5_ITER_INC, NULL, add_dataset_name, &names);
+        H5Oclose(g);
+    }
+    *n = names.n;
+    return names.texts;
+}
+
+int h5_check_digest(struct h5_reader *r, struct error *e) {
+    char now[HASH_TEXT];
+    char *stored = h5_attr_text(r, "/", "content_digest");
+    if (!stored) return error_set(e, STATUS_DIFFERS, "%s: has no content digest to check", r->path);
+    bool same = !file_digest(r->file, now) && !strcmp(stored, now);
+    free(stored);
+    if (same) return STATUS_OK;
+    return error_set(e, STATUS_DIFFERS,
+                     "%s: its content does not match its digest: it was damaged "
+                     "or edited",
+                     r->path);
+}
