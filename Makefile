@@ -3,72 +3,174 @@
 CC      ?= gcc
 REAL    ?= float
 SAN     ?= 0
+OPT     ?= -O2 -g
 PREFIX  ?= /usr/local
+DESTDIR ?=
+OUT     ?= build
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
-BUILD   ?= build/$(notdir $(CC))-$(REAL)$(if $(filter 1,$(SAN)),-san)
+# Instruction sets that nets/kernels/NAME.isa.c are compiled for; `ISAS=base` is the portable build.
+ISAS_ALL := base $(if $(filter x86_64,$(shell uname -m)),v3 v4)
+ISAS    ?= $(ISAS_ALL)
+BUILD   ?= $(OUT)/$(notdir $(CC))-$(REAL)$(if $(filter 1,$(SAN)),-san)$(if $(filter-out $(ISAS),$(ISAS_ALL)),-$(subst $() ,-,$(strip $(ISAS))))
 
 # NO NEED TO CHANGE ANYTHING BELOW
 VERSION  := 0.1.0
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 PKGS     := openblas yaml-0.1 libxxhash libpng zlib hdf5
-OPT      := -O2 -g
-SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all)
 comma    := ,
-SANFLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all)
-CPPFLAGS += -I. -I$(BUILD)/gen $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PKGS) 2>/dev/null)) \
-            -D_GNU_SOURCE $(if $(filter double,$(REAL)),-DREAL_IS_DOUBLE) -DIMPRINT_VERSION='"$(VERSION)"'
-CFLAGS_  := -std=c17 $(OPT) $(WARNINGS) -fopenmp -ffp-contract=off $(SANFLAGS) $(CFLAGS)
-LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lhdf5_hl -lm
-
-# Kernels (nets/kernels/NAME.isa.c) are compiled once per instruction set, with fused multiply-add.
-ISAS := base
-ifeq ($(shell uname -m),x86_64)
-ISAS := base v3 v4
+ifeq ($(filter float double,$(REAL)),)
+$(error REAL=$(REAL): the engine's number is float or double)
 endif
+
+# What decides the numbers: these flags are part of every log's numerics id.
+SANITIZE := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+NUMERIC  := -std=c17 $(OPT) -ffp-contract=off $(SANITIZE) $(CFLAGS)
+DEFINES  := -D_GNU_SOURCE $(if $(filter double,$(REAL)),-DREAL_IS_DOUBLE) $(ISAS:%=-DHAVE_ISA_%)
 ISA_FLAGS_base :=
 ISA_FLAGS_v3   := -march=x86-64-v3
 ISA_FLAGS_v4   := -march=x86-64-v4 -mprefer-vector-width=512
+KERNEL   := -O3 -ffp-contract=fast
 
+# pkg-config is asked at first use, once: what the targets install first is then there.
+PKG_INCLUDE = $(eval PKG_INCLUDE := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PKGS))))$(PKG_INCLUDE)
+PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+COMPILE     = $(CC) -I. -I$(BUILD)/gen $(PKG_INCLUDE) $(CPPFLAGS) $(DEFINES) $(NUMERIC) $(WARNINGS) -fopenmp
+LIBS        = $(PKG_LIBS) -lhdf5_hl -lm
+
+# Every .c of these folders is in the library: a plug-in is one file and one line of a .def.
 SOURCES := $(filter-out %.isa.c sim/main.c,$(wildcard base/*.c nets/*.c nets/*/*.c deficits/*.c \
              analysis/*.c analysis/*/*.c sim/*.c sim/*/*.c))
 KERNELS := $(wildcard nets/kernels/*.isa.c)
+HEADERS := $(wildcard */*.h */*/*.h)
+SCRIPTS := $(wildcard tests/e2e/test_*.sh)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) \
            $(foreach i,$(ISAS),$(KERNELS:%.isa.c=$(BUILD)/%.$(i).o))
 LIBRARY := $(BUILD)/libimprint.a
 BINARY  := $(BUILD)/imprint
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+STEPS   := $(BUILD)/tests/interop/steps
+GEN     := $(BUILD)/gen/version.h $(BUILD)/gen/flags
 
-.PHONY: all demo test test-all test-interop lint install deps clean docs
+CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+# A make of its own, on all cores unless the caller said how many.
+AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(CORES))
+
+.PHONY: all deps demo demo-run test test-run test-all test-interop interop-programs lint lint-run \
+        lint-format lint-cppcheck install clean always
+.DELETE_ON_ERROR:
+
 all: $(BINARY)
+	@$(if $(filter $(OUT)/%,$(BUILD)),ln -sfn $(BINARY:$(OUT)/%=%) $(OUT)/imprint)
 
+deps:
+	@scripts/deps build
+
+# The targets for people install what is missing, then start a make that finds it.
+demo:
+	@scripts/deps build figures
+	@$(AGAIN) all
+	@$(MAKE) --no-print-directory demo-run
+
+demo-run:
+	$(BINARY) sweep configs/demo.yaml
+	$(BINARY) report results/demo
+
+test:
+	@scripts/deps build figures test
+	@$(AGAIN) test-run
+
+test-run: $(BINARY) $(TESTS)
+	@BUILD=$(BUILD) IMPRINT=$(abspath $(BINARY)) tests/run $(TESTS) $(SCRIPTS)
+
+test-all:
+	@scripts/deps build figures test lint
+	@MAKE='$(AGAIN)' OUT=$(OUT) tests/all
+
+test-interop:
+	@scripts/deps build test interop
+	@$(AGAIN) BUILD=$(OUT)/gcc-float  CC=gcc REAL=float  SAN=0 all interop-programs
+	@$(AGAIN) BUILD=$(OUT)/gcc-double CC=gcc REAL=double SAN=0 interop-programs
+	@IMPRINT=$(abspath $(OUT)/gcc-float/imprint) STEPS_FLOAT=$(OUT)/gcc-float/tests/interop/steps \
+	 STEPS_DOUBLE=$(OUT)/gcc-double/tests/interop/steps BUILD=$(OUT)/interop \
+	 tests/run $(wildcard tests/interop/test_*.py)
+
+interop-programs: $(STEPS)
+
+# --- building ---------------------------------------------------------------------------------
 $(BINARY): $(BUILD)/sim/main.o $(LIBRARY)
-	$(CC) $(CFLAGS_) -o $@ $^ $(LIBS)
+	$(CC) $(NUMERIC) -fopenmp -o $@ $^ $(LIBS)
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/gen/flags | $(BUILD)/gen/version.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_) -MMD -MP -c -o $@ $<
+	$(COMPILE) -MMD -MP -c -o $@ $<
 
 define isa_rule
-$(BUILD)/%.$(1).o: %.isa.c
+$(BUILD)/%.$(1).o: %.isa.c $(BUILD)/gen/flags | $(BUILD)/gen/version.h
 	@mkdir -p $$(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_) -O3 -ffp-contract=fast $(ISA_FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+	$$(COMPILE) $(KERNEL) $(ISA_FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 
 $(BUILD)/tests/%: tests/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_) -MMD -MP -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
+	$(COMPILE) -MMD -MP -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
-test: $(BINARY) $(TESTS)
-	@for t in $(TESTS); do $$t || exit 1; done
+# Both are rewritten only when they change: `flags` rebuilds everything when the compiler or a
+# flag changed under the same folder, version.h what names the commit.
+$(BUILD)/gen/flags: always
+	@mkdir -p $(@D)
+	@scripts/if-changed $@ echo "$$($(CC) --version | head -n 1): $(COMPILE) $(KERNEL)"
+
+$(BUILD)/gen/version.h: always
+	@mkdir -p $(@D)
+	@scripts/if-changed $@ scripts/version "$(VERSION)" "$(CC)" \
+	  "$(strip REAL=$(REAL) $(NUMERIC) kernels: $(KERNEL) $(foreach i,$(ISAS),$(i) $(ISA_FLAGS_$(i))))"
+
+# --- checks -----------------------------------------------------------------------------------
+lint:
+	@scripts/deps build lint
+	@$(AGAIN) --output-sync=target lint-run
+
+# One stamp a file, so that only what changed is read again; everything when a header changed.
+LINTED := $(filter %.c,$(SOURCES) $(KERNELS) $(wildcard sim/main.c tests/test_*.c tests/*/*.c))
+TIDY    = clang-tidy --quiet --warnings-as-errors='*' $< -- -I. -I$(BUILD)/gen $(PKG_INCLUDE) \
+          $(CPPFLAGS) $(DEFINES) -DISA=base -std=c17 -fopenmp
+
+lint-run: lint-format lint-cppcheck $(LINTED:%=$(OUT)/lint/%.tidy)
+	@echo "lint: nothing found in $(words $(LINTED) $(HEADERS)) files"
+
+lint-format:
+	@clang-format --dry-run -Werror $(LINTED) $(HEADERS)
+
+lint-cppcheck: $(BUILD)/gen/version.h
+	@mkdir -p $(OUT)/lint/cppcheck
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --suppressions-list=scripts/cppcheck.txt --error-exitcode=1 --cppcheck-build-dir=$(OUT)/lint/cppcheck \
+	  -j$(CORES) -I. -I$(BUILD)/gen $(DEFINES) -DISA=base $(LINTED)
+
+$(OUT)/lint/%.tidy: % $(HEADERS) .clang-tidy $(BUILD)/gen/version.h
+	@mkdir -p $(@D)
+	@out=$$($(TIDY) 2>&1) || { printf '%s\n' "$$out" | grep -v 'warnings generated'; exit 1; }
+	@touch $@
+
+# --- installing -------------------------------------------------------------------------------
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/imprint
+	install -m 644 docs/imprint.1 $(DESTDIR)$(PREFIX)/share/man/man1/imprint.1
+	install -d $(DESTDIR)$(PREFIX)/share/doc/imprint
+	install -m 644 README.md LICENSE CHANGELOG.md CITATION.cff $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/imprint
+	for d in $(sort $(dir $(wildcard configs/*.yaml configs/*/*.yaml))); do \
+	  install -d $(DESTDIR)$(PREFIX)/share/imprint/$$d && \
+	  install -m 644 $$d*.yaml $(DESTDIR)$(PREFIX)/share/imprint/$$d || exit 1; done
 
 clean:
-	rm -rf build
+	rm -rf $(OUT)
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d) $(BUILD)/sim/main.d
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(STEPS).d $(BUILD)/sim/main.d
