@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -28,7 +29,8 @@ struct examples {
     size_t n;
     void *x[DATA_MODALITIES]; /* [n,H,W,C] uint8_t or float; owned */
     int32_t *label;           /* [n] 0..K-1; owned */
-    uint32_t *index;          /* [n] position in the official files' order; owned */
+    uint32_t *index;          /* [n] position in the official files' order, the test files after
+                                 the training files, so that no two examples share one; owned */
 };
 
 struct dataset {
@@ -38,16 +40,24 @@ struct dataset {
     size_t K;
     char **class_names; /* [K]; owned */
     struct examples train, validation, test;
-    char digest[HASH_TEXT]; /* over the examples used, labels and shapes */
+    char train_digest[HASH_TEXT]; /* over the training examples, labels and shapes: in prefix keys */
+    char digest[HASH_TEXT];       /* over all examples used: training, validation, test */
 };
 
 /* What a reader is asked for. It opens only the files that the pool needs. */
 struct data_request {
     const struct settings *settings; /* the data section: common keys and the type's own */
     uint64_t seed;                   /* data.seed */
-    size_t train;      /* training + validation examples wanted; 0: all there are */
-    size_t test;       /* test examples wanted; 0: all */
+    size_t train; /* training + validation examples wanted; 0: all there are */
+    size_t test;  /* test examples wanted; 0: all */
     bool balance;
+};
+
+/* One file of the published distribution. */
+struct data_file {
+    const char *name;
+    int64_t bytes;
+    const char *md5; /* as published; NULL: none is */
 };
 
 struct dataset_type {
@@ -59,18 +69,26 @@ struct dataset_type {
     /* Fill modalities, K, class names; pool examples (at least what the balanced draw needs) into
      * d->train, test examples into d->test, both in file order. */
     int (*read)(const struct data_request *r, struct dataset *d, struct error *e);
-    const char *files; /* official names, sizes, checksums and where from: `imprint data info` */
+    const struct data_file *official; /* ends in name NULL; NULL: made, or the user's own file */
+    const char *const *folders; /* where below data.path they may lie, "" first; ends in NULL */
+    const char *source;         /* where from, how to get it, whom to cite: `imprint data info` */
 };
 
 const struct dataset_type *dataset_find(const char *name);
 const struct dataset_type *const *dataset_list(size_t *n);
 
-extern const struct param data_common_params[]; /* set, path, train, validation, test, balance */
+extern const struct param data_common_params[]; /* set path train validation test balance seed */
 
 /* Read, check, draw, normalize, digest. `settings`: the data section. STATUS_USAGE with the file's
  * name, what was expected and what was found when a file is missing, short or corrupt. */
 int data_load(const struct settings *settings, uint64_t seed, struct dataset *d, struct error *e);
 void data_free(struct dataset *d);
+
+/* `imprint data info`: the set in words, its files with sizes and checksums, where to get them. */
+void data_info(const struct dataset_type *t, FILE *out);
+/* `imprint data verify`: a line per official file (size, MD5), then reads everything as a run would.
+ * STATUS_USAGE when a file is missing or wrong. */
+int data_verify(const struct dataset_type *t, const char *path, FILE *out, struct error *e);
 
 size_t modality_size(const struct modality *m);  /* H W C */
 size_t modality_bytes(const struct modality *m); /* bytes of one stored example */
