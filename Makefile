@@ -146,7 +146,8 @@ lint-run: lint-format lint-cppcheck $(LINTED:%=$(OUT)/lint/%.tidy)
 	@echo "lint: nothing found in $(words $(LINTED) $(HEADERS)) files"
 
 lint-format:
-	@clang-format --dry-run -Werror $(LINTED) $(HEADERS)
+	@out=$$(clang-format --dry-run -Werror $(LINTED) $(HEADERS) 2>&1) || { \
+	  printf '%s\n' "$$out" | sed -n 's/:.*error: code should be.*/: not formatted, run clang-format -i/p' | sort -u; exit 1; }
 
 lint-cppcheck: $(BUILD)/gen/version.h
 	@mkdir -p $(OUT)/lint/cppcheck
