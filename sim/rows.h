@@ -1,0 +1,80 @@
+/* Rows: the measured series of a run. Row e is the state after e epochs (row 0: initialized);
+ * series about training describe epoch [e-1, e) in row e and are NaN in row 0. NaN: not measured.
+ *
+ * Rows are content-addressed like states: the file of (key of state e, measures) holds the rows
+ * first..e of the segment that ended there; the rows before `first` are found in the file of
+ * state first - 1. A run's rows are read back along that chain. */
+#ifndef SIM_ROWS_H
+#define SIM_ROWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/h5.h"
+#include "sim/timeline.h"
+
+struct series {
+    const char *name;
+    bool per_layer; /* (epoch, layer), else (epoch) */
+    const char *units, *long_name, *note;
+};
+
+/* The series that every run may have; measures of the registry add theirs behind. */
+enum series_id {
+    TRAIN_LOSS,
+    TRAIN_ACCURACY,
+    TEST_LOSS,
+    TEST_ACCURACY,
+    VALIDATION_LOSS,
+    VALIDATION_ACCURACY,
+    TEST_DEFICIT_LOSS,
+    TEST_DEFICIT_ACCURACY,
+    FISHER_TRACE,
+    FISHER_TRACE_STDERR,
+    FISHER_ENTROPY,
+    FISHER_LOSS,
+    FISHER_LAYER_TRACE,
+    FISHER_LAYER_TRACE_STDERR,
+    FISHER_DEFICIT_TRACE,
+    FISHER_DEFICIT_TRACE_STDERR,
+    FISHER_DEFICIT_ENTROPY,
+    FISHER_DEFICIT_LOSS,
+    FISHER_DEFICIT_LAYER_TRACE,
+    FISHER_DEFICIT_LAYER_TRACE_STDERR,
+    GRAD_NORM,
+    UPDATE_NORM,
+    WEIGHT_NORM,
+    WALL_SECONDS,
+    SERIES_CORE
+};
+enum { SERIES_MAX = 64 };
+
+struct rows {
+    int64_t n;     /* rows there is room for: total + 1 */
+    size_t layers; /* L */
+    size_t series_n;
+    struct series series[SERIES_MAX];
+    double *values[SERIES_MAX]; /* [n] or [n, L]; owned */
+};
+
+int rows_create(struct rows *r, int64_t n, size_t layers, const struct series *more, size_t more_n,
+                struct error *e);
+void rows_free(struct rows *r);
+double *rows_at(struct rows *r, size_t series, int64_t row); /* 1 or L values */
+
+/* Put the series, rows 0..last, into a file that has scales "epoch" and "layer". Series that were
+ * never measured are left out. */
+void rows_put(const struct rows *r, struct h5_writer *w, int64_t first, int64_t last);
+
+/* The chain. `folder`: results/rows/<numerics id>. */
+void rows_path(char *path, size_t size, const char *folder, const struct timeline *t,
+               int64_t epoch);
+int rows_save(const struct rows *r, const char *folder, const struct timeline *t, int64_t first,
+              int64_t last, struct error *e);
+/* Rows 0..epoch along the chain. STATUS_FAILED when a link is missing, damaged or of other
+ * measures: the caller then trains from an earlier epoch. */
+int rows_load(struct rows *r, const char *folder, const struct timeline *t, int64_t epoch,
+              struct error *e);
+
+#endif

@@ -1,0 +1,222 @@
+/* Resolving a config into what is in force per epoch, and hashing that: see timeline.h.
+ *
+ * Keys form a chain, key[e+1] = H(key[e], in force in epoch e), so runs that agree on every epoch
+ * before e agree on key[e] whatever follows. The traps: a setting that is switched off must hash
+ * like its absence (severity 0, blur by factor 1, an empty window); what is derived from a window
+ * (the removal clock, the reset of momentum) must enter as its effect in each epoch, never as the
+ * window itself, or runs that share a trunk would not find each other. */
+#include "sim/timeline.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Longest run: the arrays of one timeline stay below 64 MiB. */
+enum { EPOCHS_MAX = 1000000 };
+
+/* A bound of a deficit's own window. `onset` is the deficit's own `from`; `removal` and, under
+ * after_removal, `end` would refer to themselves. */
+static int bound_of(struct epoch_bound b, int64_t own_from, int64_t total, size_t i,
+                    const char *which, int64_t *epoch, struct error *e) {
+    static const char *const names[] = {"", "onset", "removal", "end"};
+    bool known = b.anchor == EPOCH_ABSOLUTE || (b.anchor == EPOCH_ONSET && own_from >= 0) ||
+                 (b.anchor == EPOCH_END && total >= 0);
+    if (!known)
+        return error_set(e, STATUS_USAGE,
+                         "deficits[%zu].%s: '%s' would depend on this window itself; write a "
+                         "number%s",
+                         i, which, names[b.anchor],
+                         b.anchor == EPOCH_END ? " or give train.epochs.total" : "");
+    int64_t anchor = b.anchor == EPOCH_ONSET ? own_from : b.anchor == EPOCH_END ? total : 0;
+    *epoch = anchor + b.offset;
+    if (*epoch < 0)
+        return error_set(e, STATUS_USAGE, "deficits[%zu].%s: resolves to epoch %lld, before 0", i,
+                         which, (long long)*epoch);
+    return STATUS_OK;
+}
+
+static int window_resolve(struct window *w, const struct settings *s, size_t i, int64_t total,
+                          struct error *e) {
+    int status = bound_of(settings_epoch(s, "from"), -1, total, i, "from", &w->from, e);
+    if (!status)
+        status = bound_of(settings_epoch(s, "until"), w->from, total, i, "until", &w->until, e);
+    if (status) return status;
+    if (w->until < w->from)
+        return error_set(e, STATUS_USAGE,
+                         "deficits[%zu]: its window ends (until: %lld) before it begins (from: "
+                         "%lld)",
+                         i, (long long)w->until, (long long)w->from);
+    if (total >= 0 && w->until > total && w->until > w->from)
+        return error_set(e, STATUS_USAGE,
+                         "deficits[%zu].until: epoch %lld lies after the last one (%lld); write "
+                         "'end' for a deficit that is never removed",
+                         i, (long long)w->until, (long long)total);
+    return STATUS_OK;
+}
+
+static int windows_resolve(struct timeline *t, const struct config *c, struct error *e) {
+    bool fixed = settings_is_set(&c->epochs, "total");
+    int64_t total = fixed ? settings_int(&c->epochs, "total") : -1, onset = INT64_MAX;
+    t->removal = 0;
+    for (size_t i = 0; i < c->deficits_n; i++) {
+        struct window *w = &t->deficits[i];
+        int status = window_resolve(w, &c->deficits[i], i, total, e);
+        if (status) return status;
+        if (w->from == w->until) continue;
+        if (w->from < onset) onset = w->from;
+        if (w->until > t->removal) t->removal = w->until;
+    }
+    t->onset = onset == INT64_MAX ? 0 : onset;
+    t->total = fixed ? total : t->removal + settings_int(&c->epochs, "after_removal");
+    if (t->total > EPOCHS_MAX)
+        return error_set(e, STATUS_USAGE,
+                         "train.epochs: the run would have %lld epochs; the most "
+                         "is %d",
+                         (long long)t->total, EPOCHS_MAX);
+    return STATUS_OK;
+}
+
+/* The schedule's clock. `run` counts from epoch 0; `removal` runs from 0 and starts again at the
+ * removal. Its span is then the clean budget in both phases, so that the deficit phase does not
+ * depend on when it will end. */
+static double rate_of(const struct timeline *t, const struct config *c, int64_t epoch) {
+    const struct settings *lr = &c->lr;
+    bool restarts = settings_is(lr, "clock", "removal");
+    int64_t span = restarts ? t->total - t->removal : t->total;
+    int64_t at = restarts && epoch >= t->removal ? epoch - t->removal : epoch;
+    int64_t warmup = settings_int(lr, "warmup");
+    double warm = at < warmup ? (double)(at + 1) / (double)warmup : 1.0;
+    return settings_real(lr, "base") * warm * c->schedule->factor(lr, at, span);
+}
+
+int timeline_resolve(struct timeline *t, const struct config *c, struct error *e) {
+    *t = (struct timeline){0};
+    int status = windows_resolve(t, c, e);
+    if (status) return status;
+    t->rate = calloc((size_t)t->total + 1, sizeof *t->rate);
+    t->key = calloc((size_t)t->total + 1, sizeof *t->key);
+    if (!t->rate || !t->key) {
+        timeline_free(t);
+        return error_set(e, STATUS_FAILED, "out of memory for %lld epochs", (long long)t->total);
+    }
+    for (int64_t epoch = 0; epoch < t->total; epoch++) t->rate[epoch] = rate_of(t, c, epoch);
+    return STATUS_OK;
+}
+
+void timeline_free(struct timeline *t) {
+    free(t->rate);
+    free(t->key);
+    *t = (struct timeline){0};
+}
+
+/* Trapezoid: rises over the first `ramp` epochs of the window, falls over the last. */
+double timeline_severity(const struct timeline *t, const struct config *c, size_t i,
+                         int64_t epoch) {
+    const struct settings *s = &c->deficits[i];
+    const struct window *w = &t->deficits[i];
+    if (epoch < w->from || epoch >= w->until) return 0.0;
+    const struct deficit *type = c->deficit_types[i];
+    if (type->is_identity && type->is_identity(s)) return 0.0;
+    double steps = (double)settings_int(s, "ramp") + 1.0;
+    double rise = (double)(epoch - w->from + 1) / steps, fall = (double)(w->until - epoch) / steps;
+    return settings_real(s, "severity") * fmin(1.0, fmin(rise, fall));
+}
+
+bool timeline_resets_momentum(const struct timeline *t, const struct config *c, int64_t epoch) {
+    return epoch == t->removal && t->removal > 0 &&
+           settings_is(&c->at_removal, "momentum", "reset");
+}
+
+double timeline_rate_at_removal(const struct timeline *t) {
+    return t->removal < t->total ? t->rate[t->removal] : NAN;
+}
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+/* A deficit as what it does: its window, ramp and severity enter as the epoch's effective value. */
+static void hash_deficit(struct hash *h, const struct config *c, size_t i) {
+    static const char *const windowing[] = {"from", "until", "ramp", "severity"};
+    const struct settings *s = &c->deficits[i];
+    for (size_t k = 0; k < s->n; k++) {
+        bool effect = true;
+        for (size_t w = 0; w < sizeof windowing / sizeof *windowing; w++)
+            if (!strcmp(s->values[k].param->name, windowing[w])) effect = false;
+        if (!effect || s->values[k].param->outside_key) continue;
+        hash_text(h, s->values[k].param->name);
+        hash_text(h, s->values[k].is_set ? s->values[k].text : NULL);
+    }
+    hash_int(h, (int64_t)c->data_seed);
+}
+
+static void hash_start(struct hash *h, const struct config *c, const struct dataset *d) {
+    hash_text(h, "imprint state 1");
+    hash_text(h, d->train_digest);
+    hash_text(h, c->arch->name);
+    settings_hash(&c->net, h);
+    hash_int(h, (int64_t)c->net_seed);
+    hash_int(h, (int64_t)c->train_seed);
+    settings_hash(&c->train, h);
+    settings_hash(&c->augment, h);
+    settings_hash(&c->optimizer, h);
+}
+
+static void hash_epoch(struct hash *h, const struct timeline *t, const struct config *c,
+                       int64_t epoch) {
+    hash_text(h, t->key[epoch]);
+    hash_real(h, t->rate[epoch]);
+    hash_int(h, timeline_resets_momentum(t, c, epoch));
+    for (size_t i = 0; i < c->deficits_n; i++) {
+        double severity = timeline_severity(t, c, i, epoch);
+        if (severity == 0.0) continue;
+        hash_real(h, severity);
+        hash_deficit(h, c, i);
+    }
+}
+
+/* What is measured: evaluation, Fisher, probes, and the deficits that the deficit probes and
+ * test_deficit_* see, whatever their windows (so a twin measures what its partner measures). */
+static void hash_measures(struct hash *h, const struct config *c, const struct dataset *d) {
+    hash_text(h, "imprint rows 1");
+    hash_text(h, d->digest);
+    settings_hash(&c->eval, h);
+    settings_hash(&c->fisher, h);
+    size_t n;
+    const char *const *names = settings_texts(&c->top, "measures", &n);
+    for (size_t i = 0; i < n; i++) hash_text(h, names[i]);
+    for (size_t i = 0; i < c->deficits_n; i++) {
+        hash_real(h, settings_real(&c->deficits[i], "severity"));
+        hash_deficit(h, c, i);
+    }
+}
+
+int timeline_create(struct timeline *t, const struct config *c, const struct dataset *d,
+                    struct error *e) {
+    int status = timeline_resolve(t, c, e);
+    if (status) return status;
+    struct hash *h = hash_create();
+    hash_start(h, c, d);
+    hash_digest(h, t->key[0]);
+    hash_free(h);
+    for (int64_t epoch = 0; epoch < t->total; epoch++) {
+        h = hash_create();
+        hash_epoch(h, t, c, epoch);
+        hash_digest(h, t->key[epoch + 1]);
+        hash_free(h);
+    }
+    h = hash_create();
+    hash_measures(h, c, d);
+    hash_digest(h, t->measures);
+    hash_text(h, t->key[t->total]);
+    settings_hash(&c->final, h);
+    hash_digest(h, t->run_id);
+    hash_free(h);
+    return STATUS_OK;
+}
+
+void config_clean_twin(struct config *twin, const struct config *c) {
+    config_copy(twin, c);
+    for (size_t i = 0; i < twin->deficits_n; i++) {
+        settings_set(&twin->deficits[i], "from", "0", NULL);
+        settings_set(&twin->deficits[i], "until", "0", NULL);
+    }
+}
