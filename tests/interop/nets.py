@@ -1,0 +1,134 @@
+"""The architectures of imprint in plain PyTorch, written from their papers' descriptions and not
+from nets/archs, under the module names that states use (conv1.weight, norm1.running_mean, ...).
+
+`build(arch, settings, shape, K)`: settings are {key: text} as in a config's net section, shape is
+(H, W, C) of one example."""
+
+from collections import OrderedDict
+
+import yaml
+from torch import nn
+
+
+class Flat(nn.Sequential):
+    """Modules in a row under names of their own; `size` follows the shape of one example."""
+
+    def __init__(self, shape, settings):
+        super().__init__(OrderedDict())
+        self.H, self.W, self.C = shape
+        self.settings = settings
+        self.convs = self.fcs = 0
+        self.norm = self.get("norm", "batch") == "batch"
+
+    def get(self, key, default):
+        text = self.settings.get(key)
+        return default if text is None else yaml.safe_load(str(text))
+
+    def put(self, name, module):
+        self.add_module(name, module)
+
+    def conv(self, outputs, kernel=3, stride=1, pad=None, bias=True):
+        pad = kernel // 2 if pad is None else pad
+        self.convs += 1
+        self.put("conv%d" % self.convs,
+                 nn.Conv2d(self.C, outputs, kernel, stride, pad, bias=bias))
+        self.H = (self.H + 2 * pad - kernel) // stride + 1
+        self.W = (self.W + 2 * pad - kernel) // stride + 1
+        self.C = outputs
+
+    def norm_relu(self, norm=True):
+        number = self.convs + self.fcs
+        if norm:
+            last = list(self._modules.values())[-1]
+            kind = nn.BatchNorm2d if isinstance(last, nn.Conv2d) else nn.BatchNorm1d
+            self.put("norm%d" % number, kind(self.C))
+        self.put("relu%d" % number, nn.ReLU())
+
+    def block(self, outputs, kernel=3, stride=1, bias=True):
+        self.conv(outputs, kernel, stride, bias=bias)
+        self.norm_relu(self.norm)
+
+    def maxpool(self, size):
+        self.put("pool%d" % self.convs, nn.MaxPool2d(size))
+        self.H, self.W = self.H // size, self.W // size
+
+    def global_pool(self):
+        self.put("pool", nn.AdaptiveAvgPool2d(1))
+        self.H = self.W = 1
+        self.flatten()
+
+    def flatten(self):
+        self.put("flatten", nn.Flatten())
+        self.C, self.H, self.W = self.C * self.H * self.W, 1, 1
+
+    def linear(self, outputs):
+        self.fcs += 1
+        self.put("fc%d" % self.fcs, nn.Linear(self.C, outputs))
+        self.C = outputs
+
+    def width(self, channels):
+        return max(1, round(channels * float(self.get("width", 1.0))))
+
+
+def mlp(f, K):
+    f.flatten()
+    for width in f.get("widths", [2500, 2000, 1500, 1000, 500]):
+        f.linear(width)
+        f.norm_relu(f.norm)
+    f.linear(K)
+
+
+def convfc(f, K):
+    for outputs, stride in (8, 1), (16, 2), (16, 2):
+        f.block(f.width(outputs), stride=stride, bias=False)
+    f.flatten()
+    f.linear(128)
+    f.norm_relu(False)
+    f.linear(K)
+
+
+def lenet(f, K):
+    for outputs in 6, 16:
+        f.conv(outputs, kernel=5, pad=2 if f.convs == 0 else 0)
+        f.norm_relu(False)
+        f.maxpool(2)
+    f.flatten()
+    for outputs in 120, 84:
+        f.linear(outputs)
+        f.norm_relu(False)
+    f.linear(K)
+
+
+def all_convolutional(f, K, blocks):
+    """(channels, kernel, stride) blocks, then 1x1 to the classes and the mean over the plane."""
+    for outputs, kernel, stride in blocks:
+        f.block(f.width(outputs), kernel, stride)
+    f.conv(K, kernel=1)
+    f.global_pool()
+
+
+def allcnn(f, K):
+    all_convolutional(f, K, [(96, 3, 1), (96, 3, 1), (192, 3, 2), (192, 3, 1), (192, 3, 1),
+                             (192, 3, 2), (192, 3, 1), (192, 1, 1)])
+
+
+def allcnn_c(f, K):
+    all_convolutional(f, K, [(96, 3, 1), (96, 3, 1), (96, 3, 2), (192, 3, 1), (192, 3, 1),
+                             (192, 3, 2), (192, 3, 1), (192, 1, 1)])
+
+
+def allcnn_depth(f, K):
+    n = f.get("n", 1)
+    blocks = [(96, 3, 1)]
+    for i in range(1, n + 1):
+        blocks += [(96 * 2 ** (i - 1), 3, 1), (96 * 2 ** i, 3, 2)]
+    all_convolutional(f, K, blocks + [(96 * 2 ** n, 3, 1), (96 * 2 ** n, 1, 1)])
+
+
+ARCHS = {f.__name__: f for f in (mlp, convfc, lenet, allcnn, allcnn_c, allcnn_depth)}
+
+
+def build(arch, settings, shape, K):
+    net = Flat(shape, settings)
+    ARCHS[arch](net, K)
+    return net.double()

@@ -1,0 +1,60 @@
+"""What a state of imprint means in PyTorch: loading it, and the exact Fisher trace by brute force."""
+
+import torch
+from torch.nn import functional as F
+
+
+def load(net, tensors):
+    """Load {name: array} into a net of nets.py; names and shapes must agree one for one."""
+    own = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
+    if set(own) != set(tensors):
+        raise ValueError("names differ: %s" % sorted(set(own) ^ set(tensors)))
+    with torch.no_grad():
+        for name, value in own.items():
+            array = torch.as_tensor(tensors[name], dtype=torch.float64)
+            if array.shape != value.shape:
+                raise ValueError("%s: %s in the file, %s in PyTorch"
+                                 % (name, tuple(array.shape), tuple(value.shape)))
+            value.copy_(array)
+
+
+def difference(a, b):
+    """Relative difference of two arrays in the Euclidean norm; NaN counts as infinite."""
+    a = torch.as_tensor(a, dtype=torch.float64)
+    b = torch.as_tensor(b, dtype=torch.float64)
+    if a.shape != b.shape:
+        return float("inf")
+    d = ((a - b).norm() / b.norm().clamp_min(1e-300)).item() if (a != b).any() else 0.0
+    return d if d == d else float("inf")
+
+
+def grad_norm(net, x, labels):
+    """Norm of the gradient of the mean loss, in the net's present mode."""
+    net.zero_grad()
+    F.cross_entropy(net(x), labels).backward()
+    return sum((p.grad ** 2).sum() for p in net.parameters()).sqrt().item()
+
+
+def layers_of(net):
+    """The layer of every parameter: a normalization belongs to the convolution or linear module
+    before it."""
+    layers = []
+    for name, _ in net.named_parameters():
+        module = name.split(".")[0]
+        layers.append(layers[-1] if module.startswith("norm") else module)
+    return layers
+
+
+def fisher_exact(net, x):
+    """{layer: E_x E_{y~p(y|x)} |d log p(y|x) / d w_layer|^2}, in eval mode, one example and one
+    class at a time."""
+    net.eval()
+    names = layers_of(net)
+    trace = dict.fromkeys(names, 0.0)
+    for example in x:
+        log_p = F.log_softmax(net(example[None]), dim=1)[0]
+        for y in range(len(log_p)):
+            grads = torch.autograd.grad(log_p[y], list(net.parameters()), retain_graph=True)
+            for name, g in zip(names, grads):
+                trace[name] += (log_p[y].exp() * (g ** 2).sum()).item() / len(x)
+    return trace
