@@ -43,7 +43,7 @@ LIBS        = $(PKG_LIBS) -lhdf5_hl -lm
 SOURCES := $(filter-out %.isa.c sim/main.c,$(wildcard base/*.c nets/*.c nets/*/*.c deficits/*.c \
              analysis/*.c analysis/*/*.c sim/*.c sim/*/*.c))
 KERNELS := $(wildcard nets/kernels/*.isa.c)
-HEADERS := $(wildcard */*.h */*/*.h)
+HEADERS := $(filter-out $(OUT)/%,$(wildcard */*.h */*/*.h))
 SCRIPTS := $(wildcard tests/e2e/test_*.sh)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) \
            $(foreach i,$(ISAS),$(KERNELS:%.isa.c=$(BUILD)/%.$(i).o))
@@ -121,6 +121,10 @@ $(BUILD)/tests/%: tests/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(COMPILE) -MMD -MP -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
+$(BUILD)/bench/%: bench/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(COMPILE) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
+
 # Both are rewritten only when they change: `flags` rebuilds everything when the compiler or a
 # flag changed under the same folder, version.h what names the commit.
 $(BUILD)/gen/flags: always
@@ -138,7 +142,7 @@ lint:
 	@$(AGAIN) --output-sync=target lint-run
 
 # One stamp a file, so that only what changed is read again; everything when a header changed.
-LINTED := $(filter %.c,$(SOURCES) $(KERNELS) $(wildcard sim/main.c tests/test_*.c tests/*/*.c))
+LINTED := $(filter %.c,$(SOURCES) $(KERNELS) $(wildcard sim/main.c tests/*.c tests/*/*.c bench/*.c))
 TIDY    = clang-tidy --quiet --warnings-as-errors='*' $< -- -I. -I$(BUILD)/gen $(PKG_INCLUDE) \
           $(CPPFLAGS) $(DEFINES) -DISA=base -std=c17 -fopenmp
 
@@ -174,4 +178,4 @@ install: all
 clean:
 	rm -rf $(OUT)
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d) $(STEPS).d $(BUILD)/sim/main.d
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(STEPS).d $(BUILD)/sim/main.d $(wildcard $(BUILD)/bench/*.d)
