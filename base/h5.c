@@ -28,6 +28,16 @@
 enum { PATH_TEXT = 4096 };
 #define DIMENSION_ONLY "This is a netCDF dimension but not a netCDF variable."
 
+/* H5Lexists wants every group on the way to exist. */
+static bool has_path(hid_t file, const char *name) {
+    char part[PATH_TEXT];
+    for (const char *slash = name; (slash = strchr(slash + 1, '/'));) {
+        snprintf(part, sizeof part, "%.*s", (int)(slash - name), name);
+        if (H5Lexists(file, part, H5P_DEFAULT) <= 0) return false;
+    }
+    return H5Lexists(file, name, H5P_DEFAULT) > 0;
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 struct h5_writer {
@@ -228,16 +238,15 @@ void h5_put_text(struct h5_writer *w, const char *name, const char *text,
     H5Tclose(type);
 }
 
-/* A dimension without coordinates, as netCDF-4 marks it; made once per axis and extent. */
-static void put_dimension(struct h5_writer *w, const char *path, size_t n) {
-    if (w->e.status || H5Lexists(w->file, path, H5P_DEFAULT) > 0) return;
+void h5_put_dimension(struct h5_writer *w, const char *name, size_t n) {
+    if (w->e.status || has_path(w->file, name)) return;
     uint8_t *zeros = calloc(n ? n : 1, 1);
     if (!zeros) abort();
     hsize_t shape = n;
     char label[128];
     snprintf(label, sizeof label, DIMENSION_ONLY "%10zu", n);
-    hid_t set = put_dataset(w, path, H5T_NATIVE_UINT8, 1, &shape, zeros);
-    if (set >= 0 && H5DSset_scale(set, label) < 0) writer_fail(w, "make a scale of", path);
+    hid_t set = put_dataset(w, name, H5T_NATIVE_UINT8, 1, &shape, zeros);
+    if (set >= 0 && H5DSset_scale(set, label) < 0) writer_fail(w, "make a scale of", name);
     if (set >= 0) H5Dclose(set);
     free(zeros);
 }
@@ -259,7 +268,7 @@ void h5_put_tensor(struct h5_writer *w, const char *name, const void *v, size_t 
     if (set < 0) return;
     for (size_t i = 0; i < rank; i++) {
         sibling(path, name, dims[i]);
-        put_dimension(w, path, shape[i]);
+        h5_put_dimension(w, path, shape[i]);
         attach(w, set, name, (unsigned)i, dims[i]);
     }
     describe(w, set, about);
@@ -484,16 +493,6 @@ void h5_close(struct h5_reader *r) {
     H5Fclose(r->file);
     free(r->path);
     free(r);
-}
-
-/* H5Lexists wants every group on the way to exist. */
-static bool has_path(hid_t file, const char *name) {
-    char part[PATH_TEXT];
-    for (const char *slash = name; (slash = strchr(slash + 1, '/'));) {
-        snprintf(part, sizeof part, "%.*s", (int)(slash - name), name);
-        if (H5Lexists(file, part, H5P_DEFAULT) <= 0) return false;
-    }
-    return H5Lexists(file, name, H5P_DEFAULT) > 0;
 }
 
 static hid_t open_dataset(const struct h5_reader *r, const char *name) {

@@ -34,6 +34,9 @@ void h5_put_scale_reals(struct h5_writer *w, const char *name, const double *v, 
 void h5_put_scale_texts(struct h5_writer *w, const char *name, const char *const *v, size_t n,
                         const struct h5_about *about);
 
+/* An axis without coordinates, as netCDF-4 marks it; kept when it is there already. */
+void h5_put_dimension(struct h5_writer *w, const char *name, size_t n);
+
 /* Variables. dims[i] is the scale of axis i; the shape is taken from the scales. rank 0: scalar.
  * Doubles get _FillValue NaN. */
 void h5_put_doubles(struct h5_writer *w, const char *name, const double *v, size_t rank,
@@ -46,8 +49,8 @@ void h5_put_bytes(struct h5_writer *w, const char *name, const uint8_t *v, size_
                   const char *const *dims, const struct h5_about *about);
 void h5_put_text(struct h5_writer *w, const char *name, const char *text,
                  const struct h5_about *about); /* scalar, fixed length, UTF-8 */
-/* Arrays of tensors (states), whose axes have no coordinates: anonymous scales name_dim0, ... are
- * made once per extent in the variable's group ("dim_16", "dim_3"). real_t size 4 or 8. */
+/* Tensors (of states), whose axes have no coordinates: they get dimensions named by axis and extent
+ * ("axis0_16"), shared in the group. element: 4 or 8 bytes, float or double. */
 void h5_put_tensor(struct h5_writer *w, const char *name, const void *v, size_t element,
                    size_t rank, const size_t *shape, const struct h5_about *about);
 

@@ -122,6 +122,14 @@ double timeline_severity(const struct timeline *t, const struct config *c, size_
     return settings_real(s, "severity") * fmin(1.0, fmin(rise, fall));
 }
 
+double timeline_probe_severity(const struct config *c, size_t i) {
+    const struct deficit *type = c->deficit_types[i];
+    bool identity = type->is_identity && type->is_identity(&c->deficits[i]);
+    bool other = settings_is_set(&c->fisher, "deficit_probes") &&
+                 !settings_is(&c->fisher, "deficit_probes", type->name);
+    return identity || other ? 0.0 : settings_real(&c->deficits[i], "severity");
+}
+
 bool timeline_resets_momentum(const struct timeline *t, const struct config *c, int64_t epoch) {
     return epoch == t->removal && t->removal > 0 &&
            settings_is(&c->at_removal, "momentum", "reset");
@@ -184,7 +192,9 @@ static void hash_measures(struct hash *h, const struct config *c, const struct d
     const char *const *names = settings_texts(&c->top, "measures", &n);
     for (size_t i = 0; i < n; i++) hash_text(h, names[i]);
     for (size_t i = 0; i < c->deficits_n; i++) {
-        hash_real(h, settings_real(&c->deficits[i], "severity"));
+        double severity = timeline_probe_severity(c, i);
+        if (severity == 0.0) continue;
+        hash_real(h, severity);
         hash_deficit(h, c, i);
     }
 }

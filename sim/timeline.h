@@ -42,6 +42,9 @@ double timeline_severity(const struct timeline *t, const struct config *c, size_
                          int64_t epoch);
 /* Is the momentum buffer zeroed at the start of this epoch (train.at_removal)? */
 bool timeline_resets_momentum(const struct timeline *t, const struct config *c, int64_t epoch);
+/* Severity of deficit i on probes and in test_deficit_*: its full one whatever the window; 0 when it
+ * is an identity or fisher.deficit_probes names another type. */
+double timeline_probe_severity(const struct config *c, size_t i);
 /* Learning rate in the first epoch after removal (NaN when there is none). */
 double timeline_rate_at_removal(const struct timeline *t);
 

@@ -1,0 +1,83 @@
+/* Checks across config and data set: see check.h. */
+#include "sim/check.h"
+
+#include <string.h>
+
+#include "nets/net.h"
+
+static const struct modality *modality_named(const struct dataset *d, const char *name) {
+    for (size_t m = 0; m < d->modalities_n; m++)
+        if (!strcmp(d->modality[m].name, name)) return &d->modality[m];
+    return NULL;
+}
+
+static int check_deficit(const struct config *c, const struct dataset *d, size_t i,
+                         struct error *e) {
+    const char *name = settings_text(&c->deficits[i], "modality");
+    const struct modality *m = modality_named(d, name);
+    if (!m)
+        return error_set(e, STATUS_USAGE,
+                         "deficits[%zu].modality: data set '%s' has no modality "
+                         "'%s'",
+                         i, d->type->name, name);
+    const struct deficit *type = c->deficit_types[i];
+    if (!type->check || !type->check(&c->deficits[i], m, d->K, e)) return STATUS_OK;
+    return error_prefix(e, "deficits[%zu]", i);
+}
+
+static int check_augment(const struct config *c, const struct dataset *d, struct error *e) {
+    int64_t shift = settings_int(&c->augment, "shift");
+    if (settings_bool(&c->augment, "flip") && !d->type->flip_allowed)
+        return error_set(e, STATUS_USAGE,
+                         "data.augment.flip: a horizontal flip changes the "
+                         "labels of data set '%s'; set it to false",
+                         d->type->name);
+    for (size_t m = 0; m < d->modalities_n; m++)
+        if (shift >= (int64_t)d->modality[m].H || shift >= (int64_t)d->modality[m].W)
+            return error_set(e, STATUS_USAGE,
+                             "data.augment.shift: %lld pixels move a %zux%zu "
+                             "image out of sight",
+                             (long long)shift, d->modality[m].H, d->modality[m].W);
+    return STATUS_OK;
+}
+
+static int check_probes(const struct config *c, struct error *e) {
+    if (!settings_is_set(&c->fisher, "deficit_probes")) return STATUS_OK;
+    for (size_t i = 0; i < c->deficits_n; i++)
+        if (settings_is(&c->fisher, "deficit_probes", c->deficit_types[i]->name)) return STATUS_OK;
+    const char *name = settings_text(&c->fisher, "deficit_probes");
+    return error_set(e, STATUS_USAGE,
+                     "fisher.deficit_probes: no deficit of type '%s' is listed; "
+                     "add {type: %s, from: 0, until: 0} to deficits to measure on it",
+                     name, name);
+}
+
+int check_data(const struct config *c, const struct dataset *d, struct error *e) {
+    if (d->train.n == 0) return error_set(e, STATUS_USAGE, "data.train: no training examples");
+    if (d->test.n == 0) return error_set(e, STATUS_USAGE, "data.test: no test examples");
+    for (size_t i = 0; i < c->deficits_n; i++) {
+        int status = check_deficit(c, d, i, e);
+        if (status) return status;
+    }
+    int status = check_augment(c, d, e);
+    return status ? status : check_probes(c, e);
+}
+
+int check_net(const struct config *c, const struct dataset *d, struct error *e) {
+    struct net_input inputs[DATA_MODALITIES];
+    for (size_t m = 0; m < d->modalities_n; m++)
+        inputs[m] = (struct net_input){d->modality[m].name, d->modality[m].H, d->modality[m].W,
+                                       d->modality[m].C};
+    struct net_spec spec = {.arch = c->arch,
+                            .settings = &c->net,
+                            .inputs = inputs,
+                            .inputs_n = d->modalities_n,
+                            .K = d->K,
+                            .batch = 1,
+                            .threads = 1};
+    struct net *net;
+    int status = net_create(&net, &spec, e);
+    if (status) return status;
+    net_free(net);
+    return STATUS_OK;
+}

@@ -1,0 +1,363 @@
+/* The commands: each turns words into one call of the part that does the work. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/measures/measure.h"
+#include "analysis/report.h"
+#include "analysis/table.h"
+#include "base/h5.h"
+#include "base/system.h"
+#include "sim/check.h"
+#include "sim/cli.h"
+#include "sim/log.h"
+#include "sim/preview.h"
+#include "sim/progress.h"
+#include "sim/run.h"
+#include "sim/sweep.h"
+#include "sim/tree.h"
+
+static int load(struct experiment **x, const struct arguments *a, struct error *e) {
+    return experiment_load(x, a->words[0], a->profile, a->words + 1, a->words_n - 1, e);
+}
+
+/* A config that is one run, with its data set and timeline. */
+struct single {
+    struct experiment *experiment;
+    struct config config;
+    struct dataset data;
+    struct timeline timeline, twin;
+};
+
+static void single_free(struct single *s) {
+    timeline_free(&s->timeline);
+    timeline_free(&s->twin);
+    data_free(&s->data);
+    config_free(&s->config);
+    experiment_free(s->experiment);
+}
+
+static int single_config(struct single *s, const struct arguments *a, struct error *e) {
+    *s = (struct single){0};
+    int status = load(&s->experiment, a, e);
+    if (status) return status;
+    size_t points = experiment_points(s->experiment);
+    if (points != 1)
+        return error_set(e, STATUS_USAGE,
+                         "%s: is a sweep of %zu runs; use 'imprint sweep', or fix "
+                         "every axis (key=value)",
+                         a->words[0], points);
+    return experiment_config(s->experiment, 0, &s->config, e);
+}
+
+static int single_load(struct single *s, const struct arguments *a, struct error *e) {
+    struct config twin;
+    int status = single_config(s, a, e);
+    if (!status) status = data_load(&s->config.data, s->config.data_seed, &s->data, e);
+    if (!status) status = check_data(&s->config, &s->data, e);
+    if (!status) status = check_net(&s->config, &s->data, e);
+    if (!status) status = timeline_create(&s->timeline, &s->config, &s->data, e);
+    if (status) return status;
+    config_clean_twin(&twin, &s->config);
+    status = timeline_create(&s->twin, &twin, &s->data, e);
+    config_free(&twin);
+    return status;
+}
+
+/* ---- run and sweep --------------------------------------------------------------------------- */
+
+static void show_epoch(void *context, const struct run_progress *p) {
+    progress_epoch(context, p, "");
+}
+
+static int print_final(const char *log, struct error *e) {
+    struct h5_reader *r;
+    double accuracy, rows;
+    int status = h5_open(&r, log, e);
+    if (status) return status;
+    status = h5_get_doubles(r, "final/test_accuracy", &accuracy, e);
+    if (!status) status = h5_get_doubles(r, "final/rows", &rows, e);
+    h5_close(r);
+    if (!status)
+        printf("%s\nfinal test accuracy %.2f %% (mean over the last %.0f rows)\n", log,
+               100.0 * accuracy, rows);
+    return status;
+}
+
+static int run_single(const struct arguments *a, struct single *s, struct error *e) {
+    int64_t known = a->no_reuse ? -1 : run_deepest(a->out, &s->timeline);
+    int64_t left = s->timeline.total - (known > 0 ? known : 0);
+    struct progress progress = progress_begin(left, a->quiet);
+    struct run_outcome out;
+    struct run_options options = {.root = a->out,
+                                  .twin_id = s->twin.run_id,
+                                  .reuse = !a->no_reuse,
+                                  .record_host = a->record_host,
+                                  .threads = (int)a->threads,
+                                  .stop = a->stop,
+                                  .progress = show_epoch,
+                                  .context = &progress};
+    int status = run_execute(&s->config, &s->timeline, &s->data, &options, &out, e);
+    progress_end(&progress);
+    return status ? status : print_final(out.log, e);
+}
+
+static int command_run(const struct arguments *a, struct error *e) {
+    struct single s;
+    char log[RUN_PATH];
+    int status = single_load(&s, a, e);
+    if (!status && !a->force && !a->no_reuse && run_is_finished(a->out, &s.config, &s.timeline)) {
+        run_log_path(log, a->out, &s.config, &s.timeline);
+        if (!a->quiet) fprintf(stderr, "imprint: finished already (--force trains again)\n");
+        status = print_final(log, e);
+    } else if (!status) {
+        status = run_single(a, &s, e);
+    }
+    single_free(&s);
+    return status;
+}
+
+static void print_outcome(const struct tree *t, const struct sweep_outcome *out,
+                          const struct experiment *x, const char *root) {
+    printf("%s: %zu of %zu runs done", experiment_name(x), out->done, t->runs_n);
+    if (out->diverged) printf(", %zu diverged", out->diverged);
+    if (out->failed) printf(", %zu failed", out->failed);
+    printf("; %lld epochs trained (%lld without sharing)\n", (long long)out->epochs_trained,
+           (long long)tree_epochs_alone(t));
+    printf("logs: %s/%s/runs\n", root, experiment_name(x));
+}
+
+static int sweep_tree(const struct arguments *a, struct experiment *x, struct error *e) {
+    struct tree t;
+    struct sweep_outcome out = {0};
+    struct sweep_options options = {.root = a->out,
+                                    .jobs = (size_t)a->jobs,
+                                    .reuse = !a->no_reuse,
+                                    .fail_fast = a->fail_fast,
+                                    .record_host = a->record_host,
+                                    .quiet = a->quiet,
+                                    .stop = a->stop};
+    int status = tree_create(&t, x, a->out, a->force, e);
+    if (status) return status;
+    if (a->dry_run) {
+        tree_print(&t, x, stdout);
+    } else {
+        status = sweep_execute(&t, x, &options, &out, e);
+        if (!status || status == STATUS_RUNS_FAILED) print_outcome(&t, &out, x, a->out);
+    }
+    tree_free(&t);
+    return status;
+}
+
+static int command_sweep(const struct arguments *a, struct error *e) {
+    struct experiment *x;
+    int status = load(&x, a, e);
+    if (status) return status;
+    status = sweep_tree(a, x, e);
+    experiment_free(x);
+    return status;
+}
+
+/* ---- reading results ------------------------------------------------------------------------- */
+
+static int command_report(const struct arguments *a, struct error *e) {
+    struct report_options options = {.figures = !a->no_figures};
+    return report_main(a->words, a->words_n, &options, stdout, e);
+}
+
+static int command_table(const struct arguments *a, struct error *e) {
+    return table_print(a->words[0], a->words_n > 1 ? a->words[1] : NULL, stdout, e);
+}
+
+/* ---- data and preview ------------------------------------------------------------------------ */
+
+static int command_preview(const struct arguments *a, struct error *e) {
+    struct single s;
+    const char *path = a->output ? a->output : "preview.png";
+    int status = single_config(&s, a, e);
+    if (!status) status = data_load(&s.config.data, s.config.data_seed, &s.data, e);
+    if (!status) status = check_data(&s.config, &s.data, e);
+    if (!status) status = preview_config(path, &s.config, &s.data, e);
+    if (!status) printf("%s\n", path);
+    single_free(&s);
+    return status;
+}
+
+static int data_named(const struct dataset_type **t, const char *name, struct error *e) {
+    *t = dataset_find(name);
+    if (*t) return STATUS_OK;
+    return error_set(e, STATUS_USAGE, "%s: no data set; see 'imprint list datasets'", name);
+}
+
+static void put_examples(struct h5_writer *w, const char *group, const struct dataset *d,
+                         const struct examples *x) {
+    char name[H5_NAME], dims[4][H5_NAME];
+    const char *pointers[4];
+    for (size_t m = 0; m < d->modalities_n; m++) {
+        const struct modality *is = &d->modality[m];
+        const size_t shape[4] = {x->n, is->H, is->W, is->C};
+        for (size_t i = 0; i < 4; i++) {
+            snprintf(dims[i], H5_NAME, "%s_axis%zu", is->name, i);
+            snprintf(name, sizeof name, "%.20s/%.40s", group, dims[i]);
+            h5_put_dimension(w, name, shape[i]);
+            pointers[i] = dims[i];
+        }
+        snprintf(name, sizeof name, "%.20s/%.40s", group, is->name);
+        if (is->bytes)
+            h5_put_bytes(w, name, x->x[m], 4, pointers, NULL);
+        else
+            h5_put_floats(w, name, x->x[m], 4, pointers, NULL);
+        for (size_t k = 0; k < is->C; k++) {
+            char mean[32], sd[32];
+            snprintf(mean, sizeof mean, "mean%zu", k);
+            snprintf(sd, sizeof sd, "sd%zu", k);
+            h5_put_attr_real(w, name, mean, is->mean[k]);
+            h5_put_attr_real(w, name, sd, is->sd[k]);
+        }
+    }
+    int64_t *labels = malloc((x->n + 1) * sizeof *labels),
+            *index = malloc((x->n + 1) * sizeof *index);
+    if (!labels || !index) abort();
+    for (size_t i = 0; i < x->n; i++) {
+        labels[i] = x->label[i];
+        index[i] = x->index[i];
+    }
+    snprintf(name, sizeof name, "%.20s/labels", group);
+    h5_put_ints(w, name, labels, 1, (const char *[]){pointers[0]}, NULL);
+    snprintf(name, sizeof name, "%.20s/index", group);
+    h5_put_ints(w, name, index, 1, (const char *[]){pointers[0]}, NULL);
+    free(labels);
+    free(index);
+}
+
+/* The examples of a config as stored, for checks in other tools. */
+static int data_export(const struct arguments *a, struct error *e) {
+    struct arguments config = *a;
+    struct single s;
+    if (!a->output) return error_set(e, STATUS_USAGE, "data export: give --output FILE.h5");
+    memmove(config.words, config.words + 1, (--config.words_n) * sizeof *config.words);
+    int status = single_config(&s, &config, e);
+    if (!status) status = data_load(&s.config.data, s.config.data_seed, &s.data, e);
+    if (!status) {
+        struct h5_writer *w = h5_create(a->output);
+        put_examples(w, "train", &s.data, &s.data.train);
+        put_examples(w, "validation", &s.data, &s.data.validation);
+        put_examples(w, "test", &s.data, &s.data.test);
+        h5_put_attr_text(w, "/", "dataset", s.data.type->name);
+        h5_put_attr_text(w, "/", "dataset_digest", s.data.digest);
+        h5_put_attr_int(w, "/", "classes", (int64_t)s.data.K);
+        status = h5_commit(w, true, e);
+    }
+    single_free(&s);
+    return status;
+}
+
+static int data_list(const struct arguments *a, struct error *e) {
+    size_t n;
+    const struct dataset_type *const *all = dataset_list(&n);
+    (void)a;
+    (void)e;
+    for (size_t i = 0; i < n; i++) printf("%-20s %s\n", all[i]->name, all[i]->doc);
+    return STATUS_OK;
+}
+
+static int data_about(const struct arguments *a, struct error *e) {
+    const struct dataset_type *t;
+    if (a->words_n != 2) return error_set(e, STATUS_USAGE, "usage: imprint data info NAME");
+    int status = data_named(&t, a->words[1], e);
+    if (!status) data_info(t, stdout);
+    return status;
+}
+
+static int data_check(const struct arguments *a, struct error *e) {
+    const struct dataset_type *t;
+    if (a->words_n != 3) return error_set(e, STATUS_USAGE, "usage: imprint data verify NAME PATH");
+    int status = data_named(&t, a->words[1], e);
+    return status ? status : data_verify(t, a->words[2], stdout, e);
+}
+
+static int command_data(const struct arguments *a, struct error *e) {
+    static const struct {
+        const char *name;
+        int (*run)(const struct arguments *a, struct error *e);
+    } verbs[] = {
+        {"list", data_list}, {"info", data_about}, {"verify", data_check}, {"export", data_export}};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (!strcmp(a->words[0], verbs[i].name)) return verbs[i].run(a, e);
+    return error_set(e, STATUS_USAGE, "data: '%s' is none of list, info, verify, export",
+                     a->words[0]);
+}
+
+/* ---- list and describe ----------------------------------------------------------------------- */
+
+#define LIST(function, list, type)                                                                 \
+    static void function(void) {                                                                   \
+        size_t n;                                                                                  \
+        const struct type *const *all = list(&n);                                                  \
+        for (size_t i = 0; i < n; i++) printf("%-20s %s\n", all[i]->name, all[i]->doc);            \
+    }
+LIST(list_deficits, deficit_list, deficit)
+LIST(list_nets, arch_list, arch)
+LIST(list_datasets, dataset_list, dataset_type)
+LIST(list_measures, measure_list, measure)
+LIST(list_optimizers, optimizer_list, optimizer)
+LIST(list_schedules, schedule_list, schedule)
+
+static int command_list(const struct arguments *a, struct error *e) {
+    static const struct {
+        const char *name;
+        void (*print)(void);
+    } kinds[] = {{"deficits", list_deficits},     {"nets", list_nets},
+                 {"datasets", list_datasets},     {"measures", list_measures},
+                 {"optimizers", list_optimizers}, {"schedules", list_schedules}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcmp(a->words[0], kinds[i].name)) {
+            kinds[i].print();
+            return STATUS_OK;
+        }
+    return error_set(e, STATUS_USAGE,
+                     "list: '%s' is none of deficits, nets, datasets, measures, "
+                     "optimizers, schedules",
+                     a->words[0]);
+}
+
+static int command_describe(const struct arguments *a, struct error *e) {
+    if (a->words_n == 0) {
+        schema_manual(stdout);
+        return STATUS_OK;
+    }
+    return schema_describe(stdout, a->words[0], e);
+}
+
+const struct command commands[] = {
+    {"run", "CONFIG [key=value ...]", "Train one timeline into one log.",
+     "out profile threads force no-reuse record-host quiet",
+     "  imprint run configs/demo.yaml deficits[0].until=8 seed=2\n"
+     "  imprint run my.yaml train.lr.base=0.1 --out /tmp/results\n",
+     1, CLI_WORDS, command_run},
+    {"sweep", "CONFIG [key=value ...]", "Train every run of a config and every clean twin.",
+     "out profile jobs dry-run force no-reuse fail-fast record-host quiet",
+     "  imprint sweep configs/demo.yaml\n"
+     "  imprint sweep configs/demo.yaml seed=1,2,3,4,5 -j 2\n"
+     "  imprint sweep configs/achille2019/fig1-blur-removal.yaml --profile laptop \\\n"
+     "      data.path=cifar-10-batches-bin --dry-run\n",
+     1, CLI_WORDS, command_sweep},
+    {"report", "DIR...", "Tables, figures and report.html of a sweep's folder or of logs.",
+     "no-figures", "  imprint report results/demo\n", 1, CLI_WORDS, command_report},
+    {"table", "LOG|DIR [NAME]", "A variable as tab-separated text; without NAME, their list.", "",
+     "  imprint table results/demo test_accuracy\n"
+     "  gnuplot -p -e \"plot '< imprint table LOG fisher_trace' using 1:2 with lines\"\n",
+     1, 2, command_table},
+    {"preview", "CONFIG [key=value ...]", "A PNG of what the net sees, clean and spoiled.",
+     "profile output", "  imprint preview configs/demo.yaml seed=1 --output sheet.png\n", 1,
+     CLI_WORDS, command_preview},
+    {"data", "list | info NAME | verify NAME PATH | export CONFIG [key=value ...]",
+     "Data sets: which there are, their files, and a check of yours.", "profile output",
+     "  imprint data info cifar10\n  imprint data verify mnist data/mnist\n"
+     "  imprint data export configs/demo.yaml seed=1 --output demo-data.h5\n",
+     1, CLI_WORDS, command_data},
+    {"list", "deficits|nets|datasets|measures|optimizers|schedules",
+     "What can be named in a config.", "", "  imprint list deficits\n", 1, 1, command_list},
+    {"describe", "[KEY]", "A config key, a section or a plug-in; without KEY, the whole manual.",
+     "", "  imprint describe train.lr.clock\n  imprint describe blur\n", 0, 1, command_describe},
+    {.name = NULL}};

@@ -1,0 +1,35 @@
+/* The log of a run: results/<experiment>/runs/<run id>.h5, flat and readable by netCDF and xarray
+ * (docs/log-format.md). Written whole each time, beside the old one and renamed over it. */
+#ifndef SIM_LOG_H
+#define SIM_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "sim/rows.h"
+
+struct log_about {
+    const struct config *config;
+    const struct timeline *timeline;
+    const struct dataset *data;
+    const char *const *layers; /* [rows->layers] */
+    const char *twin_id;       /* run id of the clean twin */
+    const char *created;       /* UTC, ISO 8601; see log_time */
+    int threads;
+    const uint32_t *probe_index; /* [probes] official indices, NULL: no Fisher */
+    size_t probes;
+    bool record_host; /* host and user names too */
+};
+
+enum { LOG_TIME = 32 };
+void log_time(char text[LOG_TIME]); /* now */
+
+/* Rows 0..last so far. status: "running", "done", "diverged", "interrupted". */
+int log_write(const char *path, const struct log_about *about, struct rows *rows, int64_t last,
+              const char *status, struct error *e);
+
+/* Is there an undamaged log of a finished run ("done" or "diverged")? */
+bool log_is_finished(const char *path);
+
+#endif

@@ -1,0 +1,59 @@
+/* The sweep of an experiment: parts, each a grid over axes. Between the files of the config
+ * system; everybody else asks the experiment (config.h). */
+#ifndef SIM_SWEEP_H
+#define SIM_SWEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "sim/yaml.h"
+
+enum { SWEEP_POINTS = 1000000, AXIS_NAME = 63 };
+
+/* Values of one key, or named overlays. Everything lives in the experiment's arena. */
+struct axis {
+    const char *name;
+    const char *key; /* "deficits[0].until"; NULL: an axis of overlays */
+    const struct node *at;
+    size_t n;
+    const struct node **values;
+    const char **labels;
+    size_t group; /* axes of one group move together */
+};
+
+struct part {
+    const char *name;
+    const struct node *at;
+    const struct node *set; /* laid over the body first; NULL: nothing */
+    size_t axes_n, groups_n;
+    struct axis *axes;
+    size_t *group_n;        /* [groups_n] values in each group */
+    const struct node *zip; /* NULL: none */
+    size_t first, points;   /* the part's points are first .. first + points - 1 */
+};
+
+struct sweep {
+    struct arena *arena;
+    size_t parts_n;
+    struct part *parts;
+};
+
+/* Read the tree under `sweep` (NULL: no sweep, one part with one point). */
+int sweep_read(struct sweep *s, struct arena *a, const struct node *sweep, struct error *e);
+
+/* Does an override of `key` speak of an axis, by its name or its key? */
+bool sweep_has(const struct sweep *s, const char *key);
+/* Give the axes that `key` speaks of other values (overlays: choose among them); when no part has
+ * such an axis, every part gets one. `list` holds the values. */
+int sweep_override(struct sweep *s, const char *key, const struct node *list, struct error *e);
+
+/* Zips, equal lengths and the number of points; after the overrides. */
+int sweep_finish(struct sweep *s, struct error *e);
+size_t sweep_points(const struct sweep *s);
+const struct part *sweep_part(const struct sweep *s, size_t point);
+/* Which of its values an axis has at a point of its part. */
+size_t axis_index(const struct part *p, const struct axis *axis, size_t point);
+bool axis_is_seed(const struct axis *axis);
+
+#endif
