@@ -59,4 +59,8 @@ void conv_unpack(const struct conv_shape *s, const real *packed, real *oihw);
  * part of the numerics id. */
 const char *conv_isa(void);
 
+/* The direct kernels as compiled for one of these instruction sets; NULL where this machine cannot
+ * run them. conv_direct is conv_direct_isa(conv_isa()): tests ask for the others. */
+const struct conv_kernel *conv_direct_isa(const char *name);
+
 #endif

@@ -1,0 +1,170 @@
+/* Convolution kernels at the layer shapes of the architectures: GFLOP/s and the fraction of the FMA
+ * peak that was measured right before and after (both drift on shared machines).
+ *
+ *   FLOPs are nominal, 2 N OH OW R S C O: taps in the padding count, so that a kernel which leaves
+ *   them out can exceed 1 on small maps.
+ *
+ * Build and run, after `make`:
+ *   gcc -O2 -ffp-contract=fast -march=x86-64-v3 -I. bench/bench_conv.c build/gcc-float/libimprint.a -lopenblas -lm \
+ *       -o build/bench_conv && OPENBLAS_NUM_THREADS=1 build/bench_conv [ISA|im2col] [batch]
+ * Trap: the peak is that of this file's flags; -march must be what the kernels use. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nets/kernels/conv.h"
+
+enum { REPEATS = 7 };
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+#if defined __AVX__
+typedef real vec __attribute__((vector_size(32)));
+#else
+typedef real vec __attribute__((vector_size(16)));
+#endif
+
+/* FLOP/s of 12 independent multiply-adds in registers. */
+static double peak(void) {
+    enum { CHAINS = 12, ROUNDS = 1000000 };
+    vec a[CHAINS], m = (vec){0} + (real)0.5, c = (vec){0} + (real)0.25;
+    for (int i = 0; i < CHAINS; i++) a[i] = c * (real)i;
+    __asm__ volatile("" : "+x"(m), "+x"(c));
+    const double start = seconds();
+    for (int r = 0; r < ROUNDS; r++) {
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++) {
+            a[i] = a[i] * m + c;
+            __asm__ volatile("" : "+x"(a[i]));
+        }
+    }
+    const double flops = 2.0 * CHAINS * ROUNDS * (sizeof(vec) / sizeof(real));
+    return flops / (seconds() - start);
+}
+
+struct layer {
+    const char *name;
+    struct conv_shape s;
+    size_t side;
+};
+
+static const struct layer layers[] = {
+    {"demo     1->8   3x3    @20", {1, 8, 3, 3, 1, 1}, 20},
+    {"demo     8->16  3x3 s2 @20", {8, 16, 3, 3, 2, 1}, 20},
+    {"demo    16->16  3x3 s2 @10", {16, 16, 3, 3, 2, 1}, 10},
+    {"allcnn   3->24  3x3    @32", {3, 24, 3, 3, 1, 1}, 32},
+    {"allcnn   3->48  3x3    @32", {3, 48, 3, 3, 1, 1}, 32},
+    {"allcnn  24->24  3x3    @32", {24, 24, 3, 3, 1, 1}, 32},
+    {"allcnn  24->24  3x3 s2 @32", {24, 24, 3, 3, 2, 1}, 32},
+    {"allcnn  24->48  3x3    @16", {24, 48, 3, 3, 1, 1}, 16},
+    {"allcnn  48->48  3x3    @32", {48, 48, 3, 3, 1, 1}, 32},
+    {"allcnn  48->48  3x3    @16", {48, 48, 3, 3, 1, 1}, 16},
+    {"allcnn  48->48  3x3 s2 @16", {48, 48, 3, 3, 2, 1}, 16},
+    {"allcnn  48->48  3x3    @8 ", {48, 48, 3, 3, 1, 1}, 8},
+    {"allcnn  48->48  1x1    @8 ", {48, 48, 1, 1, 1, 0}, 8},
+    {"allcnn  48->10  1x1    @8 ", {48, 10, 1, 1, 1, 0}, 8},
+    {"allcnn  96->96  3x3    @16", {96, 96, 3, 3, 1, 1}, 16},
+    {"allcnn 192->192 3x3    @8 ", {192, 192, 3, 3, 1, 1}, 8},
+    {"lenet    1->16  5x5    @28", {1, 16, 5, 5, 1, 2}, 28},
+    {"lenet   16->32  5x5    @14", {16, 32, 5, 5, 1, 2}, 14},
+};
+
+struct work {
+    const struct conv_kernel *kernel;
+    const struct conv_shape *s;
+    struct tensor x, y;
+    real *w, *b, *scratch;
+    size_t N;
+};
+
+static void run_forward(const struct work *k) {
+    k->kernel->forward(k->s, &k->x, k->w, k->b, &k->y, 0, k->N, k->scratch);
+}
+static void run_backward_data(const struct work *k) {
+    k->kernel->backward_data(k->s, &k->y, k->w, &k->x, 0, k->N, k->scratch);
+}
+static void run_backward_weights(const struct work *k) {
+    k->kernel->backward_weights(k->s, &k->x, &k->y, k->w, 0, k->N, k->scratch);
+}
+
+static struct tensor tensor_make(size_t N, size_t side, size_t C, size_t halo) {
+    struct tensor t = {.H = side, .W = side, .C = C, .halo = halo, .row = (side + 2 * halo) * C};
+    t.image = (side + 2 * halo) * t.row;
+    t.data = aligned_alloc(64, (N * t.image * sizeof(real) + 63) / 64 * 64);
+    if (!t.data) abort();
+    memset(t.data, 0, N * t.image * sizeof(real));
+    for (size_t n = 0; n < N; n++)
+        for (size_t h = 0; h < side; h++)
+            for (size_t i = 0; i < side * C; i++)
+                tensor_at(&t, n, h, 0)[i] = (real)((n + h + i) % 7) / 7;
+    return t;
+}
+
+static int by_size(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median GFLOP/s and fraction of the peak over REPEATS bursts of at least 20 ms. */
+static void measure(const struct work *k, void (*run)(const struct work *)) {
+    double speed[REPEATS], fraction[REPEATS];
+    const struct conv_shape *s = k->s;
+    const double flops =
+        2.0 * (double)(k->N * k->y.H * k->y.W) * (double)(s->R * s->S) * (double)(s->C * s->O);
+    for (int r = 0; r < REPEATS; r++) {
+        run(k);
+        double top = peak(), took = 0;
+        const double start = seconds();
+        size_t runs = 0;
+        for (; took < 0.02; runs++, took = seconds() - start) run(k);
+        top = (top + peak()) / 2;
+        speed[r] = flops * (double)runs / took;
+        fraction[r] = speed[r] / top;
+    }
+    qsort(speed, REPEATS, sizeof *speed, by_size);
+    qsort(fraction, REPEATS, sizeof *fraction, by_size);
+    printf("  %6.1f %5.2f", speed[REPEATS / 2] / 1e9, fraction[REPEATS / 2]);
+}
+
+static void measure_layer(const struct conv_kernel *kernel, const struct layer *l, size_t N) {
+    const size_t out = (l->side + 2 * l->s.pad - l->s.R) / l->s.stride + 1;
+    struct work k = {.kernel = kernel, .s = &l->s, .N = N};
+    k.x = tensor_make(N, l->side, l->s.C, l->s.pad);
+    k.y = tensor_make(N, out, l->s.O, 1);
+    k.w = calloc(conv_weights(&l->s), sizeof(real));
+    k.b = calloc(l->s.O, sizeof(real));
+    k.scratch = malloc(kernel->scratch(&l->s, &k.x, &k.y) * sizeof(real));
+    if (!k.w || !k.b || !k.scratch) abort();
+    printf("%s", l->name);
+    measure(&k, run_forward);
+    measure(&k, run_backward_data);
+    measure(&k, run_backward_weights);
+    putchar('\n');
+    fflush(stdout);
+    free(k.x.data), free(k.y.data), free(k.w), free(k.b), free(k.scratch);
+}
+
+int main(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : conv_isa();
+    const size_t N = argc > 2 ? (size_t)atoi(argv[2]) : 64;
+    const struct conv_kernel *kernel =
+        strcmp(name, "im2col") == 0 ? &conv_reference : conv_direct_isa(name);
+    if (!kernel || N == 0) {
+        fprintf(stderr,
+                "usage: bench_conv [im2col|baseline|x86-64-v3|x86-64-v4] [batch]; this "
+                "machine runs %s\n",
+                conv_isa());
+        return 2;
+    }
+    printf("%s, %s, batch %zu: GFLOP/s and fraction of the FMA peak (%.0f GFLOP/s)\n", kernel->name,
+           name, N, peak() / 1e9);
+    printf("%-26s  %12s  %12s  %12s\n", "layer", "forward", "by data", "by weights");
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+        if (argc < 4 || strstr(layers[i].name, argv[3])) measure_layer(kernel, &layers[i], N);
+    return 0;
+}

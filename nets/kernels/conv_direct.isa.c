@@ -1,0 +1,546 @@
+/* Direct convolution over NHWC, register-tiled: output channels across the lanes of vectors, pixels
+ * (or, for the weight gradient, inputs) across registers. Compiled once per instruction set.
+ *
+ *   forward          a correlation of x with w: y[i,j,:] = b + sum over r, k of
+ *                    x[i*stride + r - pad][j*stride - pad)*C + k] * w[r][k][:],  k = (s,c)
+ *                    For one tap row r the inputs k = 0..S*C-1 are contiguous, so that 1 input
+ *                    channel runs through the same loop as 100.
+ *   backward_data    stride*stride correlations of dy with parts of the flipped w: the pixels h of
+ *                    dx with h % stride == a see the taps r with r % stride == (a + pad) % stride.
+ *   backward_weights dw[r][k][:] += sum over i, j of x[i*stride + r - pad][..+ k] * dy[i][j][:],
+ *                    one image after another, each image's total added in one rounding.
+ *
+ * Padding costs nothing: rows and columns that see the same taps form bands, and every pair of
+ * bands is run with just those taps. Output channels are cut into blocks of at most VECTORS_MOST
+ * vectors, the weights of a block packed contiguously, padded with zeros to whole vectors.
+ * Trap: nothing may be read or written outside an image, so only padded scratch is read in whole
+ * vectors beyond the channels. (Method: Georganas et al. 2018, arXiv:1808.05567; Zhang, Franchetti
+ * and Low 2018, arXiv:1809.10170.) */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "nets/kernels/conv.h"
+
+#if defined __clang__
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+/* A loop that is unrolled whole (clang-format knows the name). */
+#define foreach(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
+#define ALWAYS_INLINE __attribute__((always_inline))
+
+/* Bytes of the vectors, and sums that fit into the registers beside a few operands. */
+#if defined __AVX512F__
+enum { BYTES_WIDE = 64, BYTES = 32 };
+#elif defined __AVX__
+enum { BYTES = 32 };
+#else
+enum { BYTES = 16 };
+#endif
+#if defined __AVX512F__ || defined __aarch64__
+#define SUMS_24
+enum { SUMS = 24 };
+#else
+enum { SUMS = 12 };
+#endif
+
+enum {
+    VECTORS_MOST = 3,
+    TILE_MOST = 12, /* pixels or inputs of a tile: as addresses they need registers too */
+    TAPS_MOST = 16, /* rows or columns of a kernel */
+    BANDS = 2 * TAPS_MOST + 2,
+    PIXELS_IN_CACHE = 128, /* of dy, and the lines of x beside them, while all weights pass */
+    ALIGN = 64
+};
+
+/* Pixels that see the same taps, on `lines` lines of `tiles` tiles. Steps are counted in reals. */
+struct patch {
+    const real *in, *w, *bias; /* the first tap of the first pixel */
+    real *out;
+    ptrdiff_t rows, run;         /* tap rows, inputs of each */
+    ptrdiff_t in_row, w_row;     /* from one tap row to the next */
+    ptrdiff_t in_step, out_step; /* from one pixel of a line to the next */
+    ptrdiff_t in_line, out_line;
+    ptrdiff_t lines, tiles;
+    ptrdiff_t width; /* channels to store */
+};
+
+/* Inputs x[0..n) of every pixel times the gradients at that pixel. */
+struct strip {
+    const real *x, *dy;
+    ptrdiff_t lines, pixels;
+    ptrdiff_t x_line, x_step, dy_line, dy_step;
+    real *partial; /* sums so far of this image */
+    bool starts;   /* from zero, not from partial */
+    bool ends;     /* into dw, not into partial */
+    real *dw;
+    ptrdiff_t dw_step, width;
+};
+
+typedef void correlate_fn(const struct patch *g);
+typedef void weigh_fn(const struct strip *g);
+
+struct tiles {
+    ptrdiff_t lanes;
+    correlate_fn *correlate[VECTORS_MOST][TILE_MOST];
+    weigh_fn *weigh[VECTORS_MOST][TILE_MOST];
+};
+
+#define EACH_TILE_12(X)                                                                            \
+    X(1, 1)                                                                                        \
+    X(2, 1)                                                                                        \
+    X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(1, 2)     \
+        X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 3) X(2, 3) X(3, 3) X(4, 3)
+#ifdef SUMS_24
+#define EACH_TILE(X)                                                                               \
+    EACH_TILE_12(X)                                                                                \
+    X(7, 2) X(8, 2) X(9, 2) X(10, 2) X(11, 2) X(12, 2) X(5, 3) X(6, 3) X(7, 3) X(8, 3)
+#else
+#define EACH_TILE EACH_TILE_12
+#endif
+
+/* LANES must be a plain number: it becomes part of names. */
+#if defined __AVX512F__ && !defined REAL_IS_DOUBLE
+#define LANES 16
+#include "nets/kernels/conv_tile.h"
+#define LANES 8
+#include "nets/kernels/conv_tile.h"
+#define TILES_WIDE tiles_16
+#define TILES      tiles_8
+#elif defined __AVX512F__
+#define LANES 8
+#include "nets/kernels/conv_tile.h"
+#define LANES 4
+#include "nets/kernels/conv_tile.h"
+#define TILES_WIDE tiles_8
+#define TILES      tiles_4
+#elif defined __AVX__ && !defined REAL_IS_DOUBLE
+#define LANES 8
+#include "nets/kernels/conv_tile.h"
+#define TILES tiles_8
+#elif defined __AVX__ || !defined REAL_IS_DOUBLE
+#define LANES 4
+#include "nets/kernels/conv_tile.h"
+#define TILES tiles_4
+#else
+#define LANES 2
+#include "nets/kernels/conv_tile.h"
+#define TILES tiles_2
+#endif
+
+/* ---- cutting channels, pixels and taps ---- */
+
+static ptrdiff_t up(ptrdiff_t a, ptrdiff_t b) {
+    return (a + b - 1) / b;
+}
+static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) {
+    return a < b ? a : b;
+}
+static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) {
+    return a > b ? a : b;
+}
+static ptrdiff_t tile_most(ptrdiff_t vectors) {
+    return least(SUMS / vectors, TILE_MOST);
+}
+
+/* Wide vectors unless they would carry more padding. */
+static const struct tiles *tiles_for(ptrdiff_t channels) {
+#ifdef TILES_WIDE
+    if (up(channels, TILES.lanes) % 2 == 0) return &TILES_WIDE;
+#endif
+    (void)channels;
+    return &TILES;
+}
+
+static ptrdiff_t padded(ptrdiff_t channels) {
+    const ptrdiff_t lanes = tiles_for(channels)->lanes;
+    return up(channels, lanes) * lanes;
+}
+
+/* Channels [first, first + width), in `vectors` vectors: blocks as equal as can be. */
+struct block {
+    ptrdiff_t first, width, vectors, lanes; /* lanes: of all its vectors */
+};
+
+static ptrdiff_t blocks(ptrdiff_t channels) {
+    return up(up(channels, tiles_for(channels)->lanes), VECTORS_MOST);
+}
+
+static struct block block_at(ptrdiff_t channels, ptrdiff_t i) {
+    const ptrdiff_t lanes = tiles_for(channels)->lanes, n = blocks(channels);
+    const ptrdiff_t vectors = up(channels, lanes), more = vectors % n;
+    struct block b = {.vectors = vectors / n + (i < more)};
+    b.first = (vectors / n * i + least(i, more)) * lanes;
+    b.lanes = b.vectors * lanes;
+    b.width = least(b.lanes, channels - b.first);
+    return b;
+}
+
+/* One direction of a correlation: output i sees inputs i * stride - pad + t, t in [0, taps). */
+struct axis {
+    ptrdiff_t in, out, taps, stride, pad;
+};
+
+/* Outputs [first, last), of which every one finds the taps [tap0, tap1) inside the image. */
+struct band {
+    ptrdiff_t first, last, tap0, tap1;
+};
+
+static struct band band_of(const struct axis *a, ptrdiff_t i) {
+    struct band b = {i, i + 1, most(0, a->pad - i * a->stride),
+                     least(a->taps, a->in + a->pad - i * a->stride)};
+    if (b.tap0 >= b.tap1) b.tap0 = b.tap1 = 0;
+    return b;
+}
+
+static ptrdiff_t bands_make(const struct axis *a, struct band *bands) {
+    ptrdiff_t n = 0;
+    for (ptrdiff_t i = 0; i < a->out; i++) {
+        const struct band b = band_of(a, i);
+        if (n && bands[n - 1].tap0 == b.tap0 && bands[n - 1].tap1 == b.tap1) {
+            bands[n - 1].last = b.last;
+            continue;
+        }
+        assert(n < BANDS);
+        bands[n++] = b;
+    }
+    return n;
+}
+
+/* ---- correlation ---- */
+
+struct correlation {
+    const struct tiles *tiles;
+    struct axis rows, columns;
+    struct band row_bands[BANDS], column_bands[BANDS];
+    ptrdiff_t row_bands_n, column_bands_n;
+    ptrdiff_t depth, width; /* input, output channels */
+    ptrdiff_t in_row, in_pixel, out_row, out_pixel;
+    const real *w;    /* [block][R][S][depth][lanes of the block] */
+    const real *bias; /* [padded(width)] */
+};
+
+static void correlation_cut(struct correlation *c) {
+    c->tiles = tiles_for(c->width);
+    c->row_bands_n = bands_make(&c->rows, c->row_bands);
+    c->column_bands_n = bands_make(&c->columns, c->column_bands);
+}
+
+/* Lines of `length` pixels, in as few tiles as possible and these as equal as possible. */
+static void patch_run(const struct tiles *tiles, ptrdiff_t vectors, ptrdiff_t length,
+                      struct patch *g) {
+    const ptrdiff_t n = up(length, tile_most(vectors)), size = length / n, larger = length % n;
+    correlate_fn *const *run = tiles->correlate[vectors - 1];
+    g->tiles = larger;
+    if (larger) run[size](g);
+    g->in += larger * (size + 1) * g->in_step;
+    g->out += larger * (size + 1) * g->out_step;
+    g->tiles = n - larger;
+    run[size - 1](g);
+}
+
+/* Lines go along the rows, or along the columns where that takes fewer tiles. */
+static void patch_turn(struct patch *g, ptrdiff_t *length, ptrdiff_t tile) {
+    if (up(*length, tile) * g->lines <= up(g->lines, tile) * *length) return;
+    const struct patch old = *g;
+    g->in_step = old.in_line, g->in_line = old.in_step;
+    g->out_step = old.out_line, g->out_line = old.out_step;
+    g->lines = *length;
+    *length = old.lines;
+}
+
+static void correlate_bands(const struct correlation *c, const struct block *b,
+                            const struct band *rows, const struct band *columns, const real *in,
+                            real *out) {
+    const ptrdiff_t first_row = rows->first * c->rows.stride - c->rows.pad + rows->tap0;
+    const ptrdiff_t first_column =
+        columns->first * c->columns.stride - c->columns.pad + columns->tap0;
+    const ptrdiff_t w_pixel = c->depth * b->lanes, w_row = c->columns.taps * w_pixel;
+    const bool seen = rows->tap1 > rows->tap0 && columns->tap1 > columns->tap0;
+    ptrdiff_t length = columns->last - columns->first;
+    struct patch g = {
+        .in = seen ? in + first_row * c->in_row + first_column * c->in_pixel : in,
+        .w = c->w + c->rows.taps * c->columns.taps * c->depth * b->first + rows->tap0 * w_row +
+             columns->tap0 * w_pixel,
+        .bias = c->bias + b->first,
+        .out = out + rows->first * c->out_row + columns->first * c->out_pixel + b->first,
+        .rows = seen ? rows->tap1 - rows->tap0 : 0,
+        .run = (columns->tap1 - columns->tap0) * c->depth,
+        .in_row = c->in_row,
+        .w_row = w_row,
+        .in_step = c->columns.stride * c->in_pixel,
+        .out_step = c->out_pixel,
+        .in_line = c->rows.stride * c->in_row,
+        .out_line = c->out_row,
+        .lines = rows->last - rows->first,
+        .width = b->width,
+    };
+    patch_turn(&g, &length, tile_most(b->vectors));
+    patch_run(c->tiles, b->vectors, length, &g);
+}
+
+/* in: pixel (0, 0) of the image; out: the first output. */
+static void correlate_image(const struct correlation *c, const real *in, real *out) {
+    const ptrdiff_t n = blocks(c->width);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const struct block b = block_at(c->width, i);
+        for (ptrdiff_t r = 0; r < c->row_bands_n; r++)
+            for (ptrdiff_t s = 0; s < c->column_bands_n; s++)
+                correlate_bands(c, &b, &c->row_bands[r], &c->column_bands[s], in, out);
+    }
+}
+
+/* ---- the three passes ---- */
+
+/* Sizes as signed numbers, so that a tap in the halo has a negative index. */
+struct sizes {
+    ptrdiff_t C, O, R, S, stride, pad;
+    ptrdiff_t H, W, OH, OW;
+};
+
+static struct sizes sizes_of(const struct conv_shape *s, const struct tensor *x,
+                             const struct tensor *y) {
+    assert(x->C == s->C && y->C == s->O && x->halo >= s->pad);
+    assert(y->H > 0 && (y->H - 1) * s->stride + s->R <= x->H + 2 * s->pad);
+    assert(y->W > 0 && (y->W - 1) * s->stride + s->S <= x->W + 2 * s->pad);
+    return (struct sizes){
+        .C = (ptrdiff_t)s->C,
+        .O = (ptrdiff_t)s->O,
+        .R = (ptrdiff_t)s->R,
+        .S = (ptrdiff_t)s->S,
+        .stride = (ptrdiff_t)s->stride,
+        .pad = (ptrdiff_t)s->pad,
+        .H = (ptrdiff_t)x->H,
+        .W = (ptrdiff_t)x->W,
+        .OH = (ptrdiff_t)y->H,
+        .OW = (ptrdiff_t)y->W,
+    };
+}
+
+static bool covers(const struct conv_shape *s) {
+    return s->R <= TAPS_MOST && s->S <= TAPS_MOST && s->pad < s->R && s->pad < s->S;
+}
+
+/* Rows of y whose pixels stay in cache while all weights pass over them. */
+static ptrdiff_t rows_in_cache(const struct sizes *z) {
+    return most(1, least(z->OH, PIXELS_IN_CACHE / z->OW));
+}
+
+static size_t scratch_size(const struct conv_shape *s, const struct tensor *x,
+                           const struct tensor *y) {
+    const struct sizes z = sizes_of(s, x, y);
+    const ptrdiff_t taps = z.R * z.S, to_o = padded(z.O), to_c = padded(z.C);
+    const ptrdiff_t forward = (taps * z.C + 1) * to_o, data = (taps * z.O + 1) * to_c;
+    const ptrdiff_t tail = rows_in_cache(&z) * z.OW * VECTORS_MOST * tiles_for(z.O)->lanes;
+    return (size_t)most(most(forward, data), taps * z.C * to_o + tail) + ALIGN / sizeof(real);
+}
+
+static real *scratch_aligned(real *scratch) {
+    return scratch + (ALIGN - (uintptr_t)scratch % ALIGN) % ALIGN / sizeof(real);
+}
+
+static void forward_pack(const struct sizes *z, const real *w, const real *b, real *bias,
+                         real *packed) {
+    const ptrdiff_t rows = z->R * z->S * z->C, n = blocks(z->O);
+    for (ptrdiff_t o = 0; o < padded(z->O); o++) bias[o] = b && o < z->O ? b[o] : 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const struct block k = block_at(z->O, i);
+        for (ptrdiff_t row = 0; row < rows; row++, packed += k.lanes) {
+            memcpy(packed, w + row * z->O + k.first, (size_t)k.width * sizeof *w);
+            memset(packed + k.width, 0, (size_t)(k.lanes - k.width) * sizeof *w);
+        }
+    }
+}
+
+static void forward(const struct conv_shape *s, const struct tensor *x, const real *w,
+                    const real *b, const struct tensor *y, size_t first, size_t last,
+                    real *scratch) {
+    const struct sizes z = sizes_of(s, x, y);
+    real *bias = scratch_aligned(scratch), *packed = bias + padded(z.O);
+    struct correlation c = {
+        .rows = {z.H, z.OH, z.R, z.stride, z.pad},
+        .columns = {z.W, z.OW, z.S, z.stride, z.pad},
+        .depth = z.C,
+        .width = z.O,
+        .in_row = (ptrdiff_t)x->row,
+        .in_pixel = z.C,
+        .out_row = (ptrdiff_t)y->row,
+        .out_pixel = z.O,
+        .w = packed,
+        .bias = bias,
+    };
+    forward_pack(&z, w, b, bias, packed);
+    correlation_cut(&c);
+    for (size_t n = first; n < last; n++)
+        correlate_image(&c, tensor_at(x, n, 0, 0), tensor_at(y, n, 0, 0));
+}
+
+/* One direction of the pixels a, a + stride, ... of dx. They see the taps t0, t0 + stride, ...;
+ * in falling order of the taps they see dy in rising order. */
+struct phase {
+    ptrdiff_t a, t0;
+    struct axis axis;
+};
+
+static struct phase phase_of(ptrdiff_t a, ptrdiff_t stride, ptrdiff_t pad, ptrdiff_t taps,
+                             ptrdiff_t in, ptrdiff_t out) {
+    struct phase p = {.a = a, .t0 = (a + pad) % stride};
+    p.axis = (struct axis){.in = in, .out = up(out - a, stride), .stride = 1};
+    p.axis.taps = most(0, up(taps - p.t0, stride));
+    p.axis.pad = p.axis.taps - 1 - (a + pad) / stride;
+    return p;
+}
+
+/* packed[block][t][u][o][c] = w[r][q][c][o], flipped, of the taps that the phases see. */
+static void backward_pack(const struct sizes *z, const struct phase *row,
+                          const struct phase *column, const real *w, real *packed) {
+    const ptrdiff_t n = blocks(z->C), T = row->axis.taps, U = column->axis.taps;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const struct block b = block_at(z->C, i);
+        for (ptrdiff_t tu = 0; tu < T * U; tu++) {
+            const ptrdiff_t r = row->t0 + (T - 1 - tu / U) * z->stride;
+            const ptrdiff_t q = column->t0 + (U - 1 - tu % U) * z->stride;
+            const real *from = w + ((r * z->S + q) * z->C + b.first) * z->O;
+            for (ptrdiff_t o = 0; o < z->O; o++, packed += b.lanes) {
+                for (ptrdiff_t c = 0; c < b.width; c++) packed[c] = from[c * z->O + o];
+                for (ptrdiff_t c = b.width; c < b.lanes; c++) packed[c] = 0;
+            }
+        }
+    }
+}
+
+static void backward_data(const struct conv_shape *s, const struct tensor *dy, const real *w,
+                          const struct tensor *dx, size_t first, size_t last, real *scratch) {
+    const struct sizes z = sizes_of(s, dx, dy);
+    real *zero = scratch_aligned(scratch), *packed = zero + padded(z.C);
+    struct correlation c = {
+        .depth = z.O,
+        .width = z.C,
+        .in_row = (ptrdiff_t)dy->row,
+        .in_pixel = z.O,
+        .out_row = (ptrdiff_t)dx->row * z.stride,
+        .out_pixel = z.C * z.stride,
+        .w = packed,
+        .bias = zero,
+    };
+    memset(zero, 0, (size_t)padded(z.C) * sizeof *zero);
+    for (ptrdiff_t ab = 0; ab < z.stride * z.stride; ab++) {
+        const struct phase row = phase_of(ab / z.stride, z.stride, z.pad, z.R, z.OH, z.H);
+        const struct phase column = phase_of(ab % z.stride, z.stride, z.pad, z.S, z.OW, z.W);
+        c.rows = row.axis, c.columns = column.axis;
+        backward_pack(&z, &row, &column, w, packed);
+        correlation_cut(&c);
+        for (size_t n = first; n < last; n++)
+            correlate_image(&c, tensor_at(dy, n, 0, 0),
+                            tensor_at(dx, n, 0, 0) + row.a * (ptrdiff_t)dx->row + column.a * z.C);
+    }
+}
+
+/* One image's weight gradient, on the rows [top, bottom) of dy: what strips have in common. */
+struct weighing {
+    struct sizes z;
+    const struct tiles *tiles;
+    const real *x, *dy; /* pixel (0, 0) */
+    ptrdiff_t x_row, dy_row;
+    ptrdiff_t top, bottom;
+    real *partial, *tail;
+    real *dw;
+};
+
+/* The block's channels of dy, [pixels][lanes], padded with zeros: a tail cannot be loaded whole. */
+static void tail_gather(const struct weighing *g, const struct block *b) {
+    real *to = g->tail;
+    for (ptrdiff_t i = g->top; i < g->bottom; i++)
+        for (ptrdiff_t j = 0; j < g->z.OW; j++, to += b->lanes) {
+            const real *from = g->dy + i * g->dy_row + j * g->z.O + b->first;
+            for (ptrdiff_t o = 0; o < b->lanes; o++) to[o] = o < b->width ? from[o] : 0;
+        }
+}
+
+/* Outputs whose tap t (or any of [t, t_last]) lies inside the image. */
+static struct band outputs_of(ptrdiff_t t, ptrdiff_t t_last, ptrdiff_t stride, ptrdiff_t pad,
+                              ptrdiff_t in, ptrdiff_t out) {
+    struct band b = {.first = most(0, up(pad - t_last, stride)), .last = 0};
+    if (in + pad > t) b.last = least(out, up(in + pad - t, stride));
+    b.first = least(b.first, b.last);
+    return b;
+}
+
+/* Inputs [k, k + n) of tap row r, times the block's gradients. */
+static void weigh_strip(const struct weighing *g, const struct block *b, ptrdiff_t r, ptrdiff_t k,
+                        ptrdiff_t n) {
+    const struct sizes *z = &g->z;
+    const struct band seen = outputs_of(r, r, z->stride, z->pad, z->H, z->OH);
+    const struct band columns =
+        outputs_of(k / z->C, (k + n - 1) / z->C, z->stride, z->pad, z->W, z->OW);
+    const ptrdiff_t first = least(most(g->top, seen.first), g->bottom);
+    const ptrdiff_t last = most(first, least(g->bottom, seen.last));
+    const bool copied = b->width < b->lanes;
+    const ptrdiff_t weight = r * z->S * z->C + k, step = copied ? b->lanes : z->O;
+    struct strip t = {
+        .x = g->x + (first * z->stride + r - z->pad) * g->x_row +
+             (columns.first * z->stride - z->pad) * z->C + k,
+        .lines = last - first,
+        .pixels = columns.last - columns.first,
+        .x_line = z->stride * g->x_row,
+        .x_step = z->stride * z->C,
+        .dy_line = copied ? z->OW * b->lanes : g->dy_row,
+        .dy_step = step,
+        .partial = g->partial + z->R * z->S * z->C * b->first + weight * b->lanes,
+        .starts = g->top == 0,
+        .ends = g->bottom == z->OH,
+        .dw = g->dw + weight * z->O + b->first,
+        .dw_step = z->O,
+        .width = b->width,
+    };
+    t.dy = copied ? g->tail + (first - g->top) * t.dy_line : g->dy + first * g->dy_row + b->first;
+    t.dy += columns.first * step;
+    g->tiles->weigh[b->vectors - 1][n - 1](&t);
+}
+
+static void weigh_rows(const struct weighing *g) {
+    const ptrdiff_t n = blocks(g->z.O), inputs = g->z.S * g->z.C;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const struct block b = block_at(g->z.O, i);
+        const ptrdiff_t strips = up(inputs, tile_most(b.vectors));
+        if (b.width < b.lanes) tail_gather(g, &b);
+        for (ptrdiff_t r = 0; r < g->z.R; r++)
+            for (ptrdiff_t t = 0; t < strips; t++) {
+                const ptrdiff_t k = inputs * t / strips;
+                weigh_strip(g, &b, r, k, inputs * (t + 1) / strips - k);
+            }
+    }
+}
+
+static void backward_weights(const struct conv_shape *s, const struct tensor *x,
+                             const struct tensor *dy, real *dw, size_t first, size_t last,
+                             real *scratch) {
+    struct weighing g = {.z = sizes_of(s, x, dy), .tiles = tiles_for((ptrdiff_t)s->O), .dw = dw};
+    const ptrdiff_t rows = rows_in_cache(&g.z);
+    g.x_row = (ptrdiff_t)x->row;
+    g.dy_row = (ptrdiff_t)dy->row;
+    g.partial = scratch_aligned(scratch);
+    g.tail = g.partial + g.z.R * g.z.S * g.z.C * padded(g.z.O);
+    for (size_t n = first; n < last; n++) {
+        g.x = tensor_at(x, n, 0, 0);
+        g.dy = tensor_at(dy, n, 0, 0);
+        for (g.top = 0; g.top < g.z.OH; g.top = g.bottom) {
+            g.bottom = least(g.z.OH, g.top + rows);
+            weigh_rows(&g);
+        }
+    }
+}
+
+#define NAME_(isa) conv_direct_##isa
+#define NAME(isa)  NAME_(isa)
+extern const struct conv_kernel NAME(ISA);
+const struct conv_kernel NAME(ISA) = {
+    .name = "direct",
+    .covers = covers,
+    .scratch = scratch_size,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+};

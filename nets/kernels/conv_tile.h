@@ -1,0 +1,127 @@
+/* The register tiles of conv_direct.isa.c, for vectors of LANES numbers. Included once per LANES
+ * (so there is no guard); leaves behind the table tiles_<LANES>.
+ *
+ * Both tiles keep `n` x `vectors` sums. The two are constants after inlining, so that the loops
+ * over them unroll and the sums live in registers: every entry of the table is one such pair.
+ * Trap: a sum whose address is taken goes to memory, hence the copies before the partial stores. */
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b)  JOIN_(a, b)
+#define WIDE(name)  JOIN(name, LANES)
+
+typedef real WIDE(vec) __attribute__((vector_size(LANES * sizeof(real))));
+/* The same in memory: at any address where a real may lie. */
+typedef real WIDE(mem)
+    __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+#define vec      WIDE(vec)
+#define LOAD(p)  (*(const WIDE(mem) *)(p))
+#define STORE(p) (*(WIDE(mem) *)(p))
+
+static void WIDE(store_some)(const vec *from, size_t width, real *to) {
+    memcpy(to, from, width * sizeof *to);
+}
+
+static void WIDE(add_some)(const vec *from, size_t width, real *to) {
+    real numbers[VECTORS_MOST * LANES];
+    memcpy(numbers, from, width * sizeof *to);
+    for (size_t i = 0; i < width; i++) to[i] += numbers[i];
+}
+
+/* n output pixels: every weight vector is loaded once for n pixels, every input once for all
+ * lanes. */
+static inline ALWAYS_INLINE void WIDE(correlate_tile)(const ptrdiff_t n, const ptrdiff_t vectors,
+                                                      const struct patch *g, const real *in,
+                                                      real *out) {
+    const real *w = g->w;
+    vec sum[TILE_MOST][VECTORS_MOST];
+    foreach (p, n)
+        foreach (v, vectors) sum[p][v] = LOAD(g->bias + v * LANES);
+    for (ptrdiff_t r = 0; r < g->rows; r++, in += g->in_row, w += g->w_row)
+        for (ptrdiff_t k = 0; k < g->run; k++) {
+            vec wv[VECTORS_MOST];
+            foreach (v, vectors) wv[v] = LOAD(w + (k * vectors + v) * LANES);
+            foreach (p, n)
+                foreach (v, vectors) sum[p][v] += in[p * g->in_step + k] * wv[v];
+        }
+    foreach (p, n) {
+        if (g->width < vectors * LANES) {
+            vec some[VECTORS_MOST];
+            foreach (v, vectors) some[v] = sum[p][v];
+            WIDE(store_some)(some, (size_t)g->width, out + p * g->out_step);
+            continue;
+        }
+        foreach (v, vectors) STORE(out + p * g->out_step + v * LANES) = sum[p][v];
+    }
+}
+
+static inline ALWAYS_INLINE void WIDE(correlate)(const ptrdiff_t n, const ptrdiff_t vectors,
+                                                 const struct patch *g) {
+    for (ptrdiff_t line = 0; line < g->lines; line++) {
+        const real *in = g->in + line * g->in_line;
+        real *out = g->out + line * g->out_line;
+        for (ptrdiff_t t = 0; t < g->tiles; t++) {
+            WIDE(correlate_tile)(n, vectors, g, in, out);
+            in += n * g->in_step;
+            out += n * g->out_step;
+        }
+    }
+}
+
+/* n inputs that are neighbours in memory, times the gradients at one pixel, summed over pixels. */
+static inline ALWAYS_INLINE void WIDE(weigh)(const ptrdiff_t n, const ptrdiff_t vectors,
+                                             const struct strip *g) {
+    vec sum[TILE_MOST][VECTORS_MOST];
+    foreach (t, n)
+        foreach (v, vectors) {
+            if (g->starts)
+                sum[t][v] = (vec){0};
+            else
+                sum[t][v] = LOAD(g->partial + (t * vectors + v) * LANES);
+        }
+    for (ptrdiff_t line = 0; line < g->lines; line++) {
+        const real *x = g->x + line * g->x_line, *dy = g->dy + line * g->dy_line;
+        for (ptrdiff_t j = 0; j < g->pixels; j++, x += g->x_step, dy += g->dy_step) {
+            vec dyv[VECTORS_MOST];
+            foreach (v, vectors) dyv[v] = LOAD(dy + v * LANES);
+            foreach (t, n)
+                foreach (v, vectors) sum[t][v] += x[t] * dyv[v];
+        }
+    }
+    foreach (t, n) {
+        if (g->ends) {
+            vec some[VECTORS_MOST];
+            foreach (v, vectors) some[v] = sum[t][v];
+            WIDE(add_some)(some, (size_t)g->width, g->dw + t * g->dw_step);
+            continue;
+        }
+        foreach (v, vectors) STORE(g->partial + (t * vectors + v) * LANES) = sum[t][v];
+    }
+}
+
+#define INSTANCE(n, v)                                                                             \
+    static void WIDE(JOIN(correlate, n##_##v))(const struct patch *g) {                            \
+        WIDE(correlate)(n, v, g);                                                                  \
+    }                                                                                              \
+    static void WIDE(JOIN(weigh, n##_##v))(const struct strip *g) {                                \
+        WIDE(weigh)(n, v, g);                                                                      \
+    }
+EACH_TILE(INSTANCE)
+#undef INSTANCE
+
+#define CORRELATE(n, v) [v - 1][n - 1] = WIDE(JOIN(correlate, n##_##v)),
+#define WEIGH(n, v)     [v - 1][n - 1] = WIDE(JOIN(weigh, n##_##v)),
+static const struct tiles WIDE(tiles) = {
+    .lanes = LANES,
+    .correlate = {EACH_TILE(CORRELATE)},
+    .weigh = {EACH_TILE(WEIGH)},
+};
+
+#undef CORRELATE
+#undef WEIGH
+#undef vec
+#undef LOAD
+#undef STORE
+#undef WIDE
+#undef JOIN
+#undef JOIN_
+#undef LANES

@@ -1,0 +1,455 @@
+/* Convolution: every kernel against a plain loop in double, over random shapes.
+ *
+ * Tolerance: a sum of n products in any order, fused or not, rounds to within n u / (1 - n u) of
+ * the sum of the absolute products (Higham 2002, section 3.1), u = epsilon / 2; one more rounding
+ * each for the bias and for adding an image to dw. The plain loop computes that sum of absolute
+ * products beside every result, so each number has a bound of its own, and nothing is fitted.
+ *
+ * Arrays are exactly as large as they must be, so that the address sanitizer sees any access
+ * outside; halos that must not be written hold a canary, halos that must not be read hold NaN. */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "nets/kernels/conv.h"
+
+#ifdef REAL_IS_DOUBLE
+static const double unit = DBL_EPSILON / 2;
+#else
+static const double unit = FLT_EPSILON / 2;
+#endif
+static const real canary = (real)-12345.5;
+
+/* SplitMix64: enough for test data, and nothing of the product under it. */
+static uint64_t draw(uint64_t *seed) {
+    uint64_t z = (*seed += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+static size_t draw_below(uint64_t *seed, size_t n) {
+    return (size_t)(draw(seed) % n);
+}
+static real draw_real(uint64_t *seed) {
+    return (real)((double)(draw(seed) >> 11) / 4503599627370496.0 - 1);
+}
+
+struct problem {
+    struct conv_shape s;
+    size_t N;
+    struct tensor x, y; /* dx has the geometry of x, dy that of y */
+    real *w, *b, *dw;   /* dw: what the gradient is added to */
+    bool with_bias;
+};
+
+static struct tensor tensor_make(size_t N, size_t H, size_t W, size_t C, size_t halo,
+                                 real background) {
+    struct tensor t = {.H = H, .W = W, .C = C, .halo = halo, .row = (W + 2 * halo) * C};
+    t.image = (H + 2 * halo) * t.row;
+    t.data = malloc(N * t.image * sizeof *t.data);
+    assert_non_null(t.data);
+    for (size_t i = 0; i < N * t.image; i++) t.data[i] = background;
+    return t;
+}
+
+static void tensor_draw(const struct tensor *t, size_t N, uint64_t *seed) {
+    for (size_t n = 0; n < N; n++)
+        for (size_t h = 0; h < t->H; h++)
+            for (size_t i = 0; i < t->W * t->C; i++) tensor_at(t, n, h, 0)[i] = draw_real(seed);
+}
+
+static real *array_draw(size_t n, uint64_t *seed) {
+    real *a = malloc(n * sizeof *a);
+    assert_non_null(a);
+    for (size_t i = 0; i < n; i++) a[i] = draw_real(seed);
+    return a;
+}
+
+/* Input extents of which the last rows and columns may be seen by no output. */
+static struct problem problem_make(struct conv_shape s, size_t N, size_t H, size_t W,
+                                   size_t more_halo, size_t y_halo, uint64_t seed) {
+    const size_t OH = (H + 2 * s.pad - s.R) / s.stride + 1;
+    const size_t OW = (W + 2 * s.pad - s.S) / s.stride + 1;
+    struct problem p = {.s = s, .N = N, .with_bias = (seed & 1) != 0};
+    p.x = tensor_make(N, H, W, s.C, s.pad + more_halo, 0);
+    p.y = tensor_make(N, OH, OW, s.O, y_halo, NAN);
+    tensor_draw(&p.x, N, &seed);
+    tensor_draw(&p.y, N, &seed);
+    p.w = array_draw(conv_weights(&s), &seed);
+    p.b = array_draw(s.O, &seed);
+    p.dw = array_draw(conv_weights(&s), &seed);
+    return p;
+}
+
+static void problem_free(struct problem *p) {
+    free(p->x.data), free(p->y.data), free(p->w), free(p->b), free(p->dw);
+}
+
+static struct problem problem_random(uint64_t *seed) {
+    static const size_t channels[] = {1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 15, 16, 17, 23, 24, 25, 33};
+    static const size_t kernels[] = {1, 3, 3, 3, 5, 2, 4, 7};
+    struct conv_shape s = {.C = channels[draw_below(seed, 17)],
+                           .O = channels[draw_below(seed, 17)]};
+    s.R = kernels[draw_below(seed, 8)];
+    s.S = draw_below(seed, 4) ? s.R : kernels[draw_below(seed, 8)];
+    s.stride = 1 + draw_below(seed, 8) / 3; /* mostly 1 and 2, sometimes 3 */
+    s.pad = draw_below(seed, 1 + (s.R < s.S ? s.R : s.S));
+    const size_t fewest_h = s.R > 2 * s.pad ? s.R - 2 * s.pad : 1;
+    const size_t fewest_w = s.S > 2 * s.pad ? s.S - 2 * s.pad : 1;
+    const size_t most = draw_below(seed, 12) ? 9 : 30;
+    return problem_make(s, 1 + draw_below(seed, 3), fewest_h + draw_below(seed, most),
+                        fewest_w + draw_below(seed, most), draw_below(seed, 2), draw_below(seed, 3),
+                        draw(seed));
+}
+
+/* What a result must be, and the sum of the absolute values of what it is summed from. */
+struct exact {
+    double *value, *size;
+    size_t n;
+};
+
+static struct exact exact_make(size_t n) {
+    struct exact e = {calloc(n + 1, sizeof(double)), calloc(n + 1, sizeof(double)), n};
+    assert_true(e.value && e.size);
+    return e;
+}
+static void exact_free(struct exact *e) {
+    free(e->value), free(e->size);
+}
+static void exact_add(struct exact *e, size_t i, double term) {
+    e->value[i] += term;
+    e->size[i] += fabs(term);
+}
+
+/* Calls `each` for every product x[n,h,w,c] * w[r,q,c,o] of output pixel [n,i,j,o]. */
+struct products {
+    const struct problem *p;
+    struct exact *e;
+};
+typedef void product_fn(const struct products *a, size_t x, size_t w, size_t y, double xv,
+                        double wv, double yv);
+
+static void products_each(const struct products *a, product_fn *each) {
+    const struct problem *p = a->p;
+    const struct conv_shape *s = &p->s;
+    const size_t y_pixels = p->N * p->y.H * p->y.W, taps = s->R * s->S;
+    for (size_t yp = 0; yp < y_pixels; yp++)
+        for (size_t t = 0; t < taps; t++) {
+            const size_t j = yp % p->y.W, i = yp / p->y.W % p->y.H, n = yp / p->y.W / p->y.H;
+            const size_t h = i * s->stride + t / s->S, w = j * s->stride + t % s->S;
+            if (h < s->pad || w < s->pad || h - s->pad >= p->x.H || w - s->pad >= p->x.W) continue;
+            const size_t xp = (n * p->x.H + h - s->pad) * p->x.W + w - s->pad;
+            const real *x = tensor_at(&p->x, n, h - s->pad, w - s->pad);
+            const real *y = tensor_at(&p->y, n, i, j);
+            for (size_t c = 0; c < s->C; c++)
+                for (size_t o = 0; o < s->O; o++) {
+                    const size_t k = (t * s->C + c) * s->O + o;
+                    each(a, xp * s->C + c, k, yp * s->O + o, (double)x[c], (double)p->w[k],
+                         (double)y[o]);
+                }
+        }
+}
+
+static void add_to_y(const struct products *a, size_t x, size_t w, size_t y, double xv, double wv,
+                     double yv) {
+    (void)x, (void)w, (void)yv;
+    exact_add(a->e, y, xv * wv);
+}
+static void add_to_dx(const struct products *a, size_t x, size_t w, size_t y, double xv, double wv,
+                      double yv) {
+    (void)w, (void)y, (void)xv;
+    exact_add(a->e, x, wv * yv);
+}
+static void add_to_dw(const struct products *a, size_t x, size_t w, size_t y, double xv, double wv,
+                      double yv) {
+    (void)x, (void)y, (void)wv;
+    exact_add(a->e, w, xv * yv);
+}
+
+static struct exact exact_forward(const struct problem *p) {
+    struct exact e = exact_make(p->N * p->y.H * p->y.W * p->s.O);
+    for (size_t i = 0; p->with_bias && i < e.n; i++) exact_add(&e, i, (double)p->b[i % p->s.O]);
+    products_each(&(struct products){p, &e}, add_to_y);
+    return e;
+}
+static struct exact exact_backward_data(const struct problem *p) {
+    struct exact e = exact_make(p->N * p->x.H * p->x.W * p->s.C);
+    products_each(&(struct products){p, &e}, add_to_dx);
+    return e;
+}
+static struct exact exact_backward_weights(const struct problem *p) {
+    struct exact e = exact_make(conv_weights(&p->s));
+    for (size_t i = 0; i < e.n; i++) exact_add(&e, i, (double)p->dw[i]);
+    products_each(&(struct products){p, &e}, add_to_dw);
+    return e;
+}
+
+/* Is |got - want| <= n u / (1 - n u) size, for a sum of n terms? The double sum's own error is
+ * covered by 2 terms more in float, and by doubling the bound when real is double as well. */
+static bool within(double got, double want, double size, size_t terms) {
+    const double nu = ((double)terms + 2) * unit * (sizeof(real) == sizeof(double) ? 2 : 1);
+    return fabs(got - want) <= nu / (1 - nu) * size;
+}
+
+static size_t wrong_numbers(const struct exact *e, const real *got, size_t terms) {
+    size_t wrong = 0;
+    for (size_t i = 0; i < e->n; i++)
+        wrong += !within((double)got[i], e->value[i], e->size[i], terms);
+    return wrong;
+}
+
+static size_t wrong_pixels(const struct exact *e, const struct tensor *got, size_t N,
+                           size_t terms) {
+    size_t wrong = 0, at = 0;
+    for (size_t n = 0; n < N; n++)
+        for (size_t h = 0; h < got->H; h++)
+            for (size_t i = 0; i < got->W * got->C; i++, at++)
+                wrong +=
+                    !within((double)tensor_at(got, n, h, 0)[i], e->value[at], e->size[at], terms);
+    return wrong;
+}
+
+static bool halo_untouched(const struct tensor *t, size_t N) {
+    for (size_t n = 0; n < N; n++)
+        for (size_t i = 0; i < t->image; i++) {
+            const size_t h = i / t->row, w = i % t->row / t->C;
+            const bool inside =
+                h >= t->halo && h < t->H + t->halo && w >= t->halo && w < t->W + t->halo;
+            if (!inside && t->data[n * t->image + i] != canary) return false;
+        }
+    return true;
+}
+
+static struct tensor like(const struct tensor *t, size_t N) {
+    return tensor_make(N, t->H, t->W, t->C, t->halo, canary);
+}
+
+static real *scratch_make(const struct conv_kernel *k, const struct problem *p) {
+    const size_t n = k->scratch(&p->s, &p->x, &p->y);
+    real *scratch = malloc((n + 1) * sizeof *scratch);
+    assert_non_null(scratch);
+    for (size_t i = 0; i <= n; i++) scratch[i] = NAN; /* nothing may rest on what was left there */
+    return scratch;
+}
+
+/* The three results of a kernel, the batch taken in the pieces [0, cut) and [cut, N). */
+struct results {
+    struct tensor y, dx;
+    real *dw;
+};
+
+static struct results results_make(const struct conv_kernel *k, const struct problem *p,
+                                   size_t cut) {
+    struct results r = {like(&p->y, p->N), like(&p->x, p->N), NULL};
+    const size_t edges[] = {0, cut, p->N}, bytes = conv_weights(&p->s) * sizeof(real);
+    r.dw = malloc(bytes);
+    assert_non_null(r.dw);
+    memcpy(r.dw, p->dw, bytes);
+    for (size_t i = 0; i < 2; i++) {
+        real *scratch = scratch_make(k, p);
+        const size_t first = edges[i], last = edges[i + 1];
+        k->forward(&p->s, &p->x, p->w, p->with_bias ? p->b : NULL, &r.y, first, last, scratch);
+        k->backward_data(&p->s, &p->y, p->w, &r.dx, first, last, scratch);
+        k->backward_weights(&p->s, &p->x, &p->y, r.dw, first, last, scratch);
+        free(scratch);
+    }
+    return r;
+}
+static void results_free(struct results *r) {
+    free(r->y.data), free(r->dx.data), free(r->dw);
+}
+
+static void expect(bool good, const struct conv_kernel *k, const struct problem *p,
+                   const char *what) {
+    if (good) return;
+    fail_msg("%s: %s, C=%zu O=%zu R=%zu S=%zu stride=%zu pad=%zu N=%zu H=%zu W=%zu halos %zu %zu",
+             k->name, what, p->s.C, p->s.O, p->s.R, p->s.S, p->s.stride, p->s.pad, p->N, p->x.H,
+             p->x.W, p->x.halo, p->y.halo);
+}
+
+static void check_problem(const struct conv_kernel *k, const struct problem *p) {
+    const size_t taps = p->s.R * p->s.S, pixels = p->N * p->y.H * p->y.W;
+    struct exact y = exact_forward(p), dx = exact_backward_data(p), dw = exact_backward_weights(p);
+    struct results r = results_make(k, p, p->N);
+    expect(wrong_pixels(&y, &r.y, p->N, taps * p->s.C + 1) == 0, k, p, "forward is wrong");
+    expect(wrong_pixels(&dx, &r.dx, p->N, taps * p->s.O) == 0, k, p, "backward_data is wrong");
+    expect(wrong_numbers(&dw, r.dw, pixels + 1) == 0, k, p, "backward_weights is wrong");
+    expect(halo_untouched(&r.y, p->N), k, p, "forward wrote the halo of y");
+    expect(halo_untouched(&r.dx, p->N), k, p, "backward_data wrote the halo of dx");
+    results_free(&r), exact_free(&y), exact_free(&dx), exact_free(&dw);
+}
+
+static bool same_bits(const struct tensor *a, const struct tensor *b, size_t N) {
+    return memcmp(a->data, b->data, N * a->image * sizeof(real)) == 0;
+}
+
+static void check_cuts(const struct conv_kernel *k, const struct problem *p) {
+    struct results whole = results_make(k, p, p->N);
+    for (size_t cut = 0; cut < p->N; cut++) {
+        struct results r = results_make(k, p, cut);
+        expect(same_bits(&whole.y, &r.y, p->N), k, p, "a cut changes y");
+        expect(same_bits(&whole.dx, &r.dx, p->N), k, p, "a cut changes dx");
+        expect(memcmp(whole.dw, r.dw, conv_weights(&p->s) * sizeof(real)) == 0, k, p,
+               "a cut changes dw");
+        results_free(&r);
+    }
+    results_free(&whole);
+}
+
+/* Every implementation that this machine can run. */
+static size_t kernels_here(const struct conv_kernel *list[8]) {
+    static const char *const isas[] = {"baseline", "x86-64-v3", "x86-64-v4"};
+    size_t n = 0;
+    list[n++] = &conv_reference;
+    list[n++] = &conv_direct;
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+        const struct conv_kernel *k = conv_direct_isa(isas[i]);
+        if (k) list[n++] = k;
+    }
+    return n;
+}
+
+static void each_kernel(void (*check)(const struct conv_kernel *, const struct problem *),
+                        const struct problem *p) {
+    const struct conv_kernel *list[8];
+    const size_t n = kernels_here(list);
+    for (size_t i = 0; i < n; i++)
+        if (list[i]->covers(&p->s)) check(list[i], p);
+}
+
+static void every_kernel_agrees_with_the_plain_loop(void **state) {
+    (void)state;
+    uint64_t seed = 1;
+    for (size_t i = 0; i < 1500; i++) {
+        struct problem p = problem_random(&seed);
+        each_kernel(check_problem, &p);
+        problem_free(&p);
+    }
+}
+
+static void cutting_the_batch_changes_no_bit(void **state) {
+    (void)state;
+    uint64_t seed = 2;
+    for (size_t i = 0; i < 300; i++) {
+        struct problem p = problem_random(&seed);
+        each_kernel(check_cuts, &p);
+        problem_free(&p);
+    }
+}
+
+/* Layers of the architectures, where tiles are full and rows go through cache in bands. */
+static void layers_of_the_architectures_are_right(void **state) {
+    (void)state;
+    static const struct {
+        struct conv_shape s;
+        size_t side;
+    } layers[] = {
+        {{1, 8, 3, 3, 1, 1}, 20},   {{8, 16, 3, 3, 2, 1}, 20},  {{16, 16, 3, 3, 2, 1}, 10},
+        {{3, 24, 3, 3, 1, 1}, 32},  {{24, 24, 3, 3, 1, 1}, 32}, {{24, 48, 3, 3, 2, 1}, 32},
+        {{48, 48, 3, 3, 1, 1}, 16}, {{48, 48, 3, 3, 2, 1}, 16}, {{48, 48, 1, 1, 1, 0}, 8},
+        {{48, 10, 1, 1, 1, 0}, 8},  {{1, 16, 5, 5, 1, 2}, 28},  {{16, 32, 5, 5, 1, 2}, 14},
+        {{16, 40, 1, 1, 2, 0}, 9},  {{96, 72, 3, 3, 1, 1}, 8},
+    };
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        struct problem p = problem_make(layers[i].s, 2, layers[i].side, layers[i].side, 0, 1, i);
+        each_kernel(check_problem, &p);
+        each_kernel(check_cuts, &p);
+        problem_free(&p);
+    }
+}
+
+static void images_outside_the_range_are_left_alone(void **state) {
+    (void)state;
+    struct problem p = problem_make((struct conv_shape){3, 9, 3, 3, 2, 1}, 3, 6, 5, 0, 1, 7);
+    const struct conv_kernel *list[8];
+    const size_t n = kernels_here(list);
+    for (size_t i = 0; i < n; i++) {
+        struct tensor y = like(&p.y, p.N), dx = like(&p.x, p.N);
+        real *scratch = scratch_make(list[i], &p);
+        list[i]->forward(&p.s, &p.x, p.w, p.b, &y, 1, 2, scratch);
+        list[i]->backward_data(&p.s, &p.y, p.w, &dx, 1, 2, scratch);
+        for (size_t m = 0; m < p.N; m += 2)
+            for (size_t h = 0; h < p.y.image || h < p.x.image; h++) {
+                if (h < p.y.image) assert_true(y.data[m * p.y.image + h] == canary);
+                if (h < p.x.image) assert_true(dx.data[m * p.x.image + h] == canary);
+            }
+        free(scratch), free(y.data), free(dx.data);
+    }
+    problem_free(&p);
+}
+
+/* 4 x 4 under 1 x 1 with stride 2: odd rows and columns reach no output. */
+static void pixels_that_no_output_sees_have_gradient_zero(void **state) {
+    (void)state;
+    struct problem p = problem_make((struct conv_shape){5, 3, 1, 1, 2, 0}, 1, 4, 4, 1, 0, 3);
+    const struct conv_kernel *list[8];
+    const size_t n = kernels_here(list);
+    for (size_t i = 0; i < n; i++) {
+        struct results r = results_make(list[i], &p, 1);
+        for (size_t h = 0; h < 4; h++)
+            for (size_t w = 0; w < 4; w++)
+                for (size_t c = 0; c < 5; c++)
+                    assert_int_equal(tensor_at(&r.dx, 0, h, w)[c] != 0, h % 2 == 0 && w % 2 == 0);
+        results_free(&r);
+    }
+    problem_free(&p);
+}
+
+/* The checker: the smallest change that matters, one product left out or one unit in the last
+ * place too many for the bound, is seen. */
+static void the_checker_sees_a_single_wrong_number(void **state) {
+    (void)state;
+    struct problem p = problem_make((struct conv_shape){4, 6, 3, 3, 1, 1}, 2, 5, 5, 0, 1, 11);
+    struct exact y = exact_forward(&p), dw = exact_backward_weights(&p);
+    struct results r = results_make(&conv_reference, &p, p.N);
+    assert_int_equal(wrong_pixels(&y, &r.y, p.N, 37), 0);
+    tensor_at(&r.y, 1, 4, 4)[5] -= tensor_at(&p.x, 1, 4, 4)[3] * p.w[(4 * 4 + 3) * 6 + 5];
+    assert_int_equal(wrong_pixels(&y, &r.y, p.N, 37), 1);
+    assert_int_equal(wrong_numbers(&dw, r.dw, 51), 0);
+    r.dw[17] += (real)(60 * 4 * unit * dw.size[17]);
+    assert_int_equal(wrong_numbers(&dw, r.dw, 51), 1);
+    assert_true(halo_untouched(&r.y, p.N));
+    r.y.data[r.y.image] = 0;
+    assert_false(halo_untouched(&r.y, p.N));
+    results_free(&r), exact_free(&y), exact_free(&dw), problem_free(&p);
+}
+
+static void unpack_undoes_pack_and_pack_puts_output_channels_last(void **state) {
+    (void)state;
+    uint64_t seed = 5;
+    const struct conv_shape s = {3, 4, 2, 5, 1, 1};
+    real *oihw = array_draw(conv_weights(&s), &seed), *packed = array_draw(conv_weights(&s), &seed);
+    real *again = array_draw(conv_weights(&s), &seed);
+    conv_pack(&s, oihw, packed);
+    assert_true(packed[((1 * 5 + 3) * 3 + 2) * 4 + 1] == oihw[((1 * 3 + 2) * 2 + 1) * 5 + 3]);
+    conv_unpack(&s, packed, again);
+    assert_memory_equal(again, oihw, conv_weights(&s) * sizeof(real));
+    free(oihw), free(packed), free(again);
+}
+
+static void the_kernels_of_this_machine_are_the_ones_named(void **state) {
+    (void)state;
+    assert_non_null(conv_direct_isa("baseline"));
+    assert_non_null(conv_direct_isa(conv_isa()));
+    assert_null(conv_direct_isa("x86-64-v9"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kernel_agrees_with_the_plain_loop),
+        cmocka_unit_test(cutting_the_batch_changes_no_bit),
+        cmocka_unit_test(layers_of_the_architectures_are_right),
+        cmocka_unit_test(images_outside_the_range_are_left_alone),
+        cmocka_unit_test(pixels_that_no_output_sees_have_gradient_zero),
+        cmocka_unit_test(the_checker_sees_a_single_wrong_number),
+        cmocka_unit_test(unpack_undoes_pack_and_pack_puts_output_channels_last),
+        cmocka_unit_test(the_kernels_of_this_machine_are_the_ones_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
