@@ -3,15 +3,16 @@
  * An image of class y (of 8) is the sum of
  *   a coarse cue:  a Gaussian blob in direction 2 pi k/8 + pi/8 from the centre, k = y with
  *                  probability cue_validity, else one of the other seven; it survives blur;
- *   clutter:       pink noise of s.d. `clutter` and white noise of s.d. `noise`;
+ *   noise:         pink noise of s.d. `clutter` and white noise of s.d. `noise`;
  *   a fine cue:    always right: a 7x7 glyph minus its mean, times `contrast`, near the centre;
  *                  0..3 a Landolt C with its gap right, up, left, down, 4..7 a tumbling E likewise.
  *
  * Pink noise is white Gaussian noise filtered by 1/|frequency| with the mean left out. In the
  * orthonormal real Fourier basis B the coefficients of white noise are themselves independent
- * N(0,1), so they are drawn there: field = B' (A o G) B, A_jk = c / |frequency of (j,k)|. c makes the
- * s.d. of every pixel exactly 1 (a property of the process, not of the drawn set, so that an image
- * depends on nothing but its own stream).
+ * N(0,1), so both noises are drawn there at once: field = B' (A o G) B with G white and
+ *   A_jk^2 = clutter^2 c^2 / |frequency of (j,k)|^2 + noise^2.
+ * c makes the s.d. of the pink part 1 at every pixel (of the process, not of the drawn set, so that
+ * an image depends on nothing but its own stream).
  *
  * Every image has the stream (data.seed, "optotypes", split, number): a larger set begins with the
  * smaller one. */
@@ -35,7 +36,7 @@ static const double PI = 3.14159265358979323846;
 
 struct chart {
     size_t S; /* side */
-    double contrast, cue_height, cue_validity, cue_sd, cue_radius, cue_jitter, clutter, noise;
+    double contrast, cue_height, cue_validity, cue_sd, cue_radius, cue_jitter;
     uint32_t jitter;
     double *basis;     /* [S][S] B: row j is a frequency */
     double *amplitude; /* [S][S] A */
@@ -90,14 +91,13 @@ static void square_product(size_t S, const double *a, bool transposed, const dou
         }
 }
 
-static void chart_add_clutter(const struct chart *c, struct rng *r, float *x) {
+static void chart_add_noise(const struct chart *c, struct rng *r, float *x) {
     const size_t n = c->S * c->S;
     double *spectrum = c->work, *half = c->work + n;
     for (size_t i = 0; i < n; i++) spectrum[i] = c->amplitude[i] * rng_normal(r);
     square_product(c->S, spectrum, false, c->basis, half);
     square_product(c->S, c->basis, true, half, spectrum);
-    for (size_t i = 0; i < n; i++)
-        x[i] += (float)(c->clutter * spectrum[i] + c->noise * rng_normal(r));
+    for (size_t i = 0; i < n; i++) x[i] += (float)spectrum[i];
 }
 
 /* Basis row j: the constant, then cosine and sine of 1, 2, ... cycles, and for even S the Nyquist. */
@@ -115,14 +115,15 @@ static void basis_fill(size_t S, double *basis) {
         }
 }
 
-static void amplitude_fill(size_t S, double *amplitude) {
+static void amplitude_fill(size_t S, double clutter, double noise, double *amplitude) {
     double power = 0;
     for (size_t i = 0; i < S * S; i++) {
         double f = hypot((double)basis_cycles(i / S), (double)basis_cycles(i % S));
         amplitude[i] = f > 0 ? 1 / f : 0;
         power += amplitude[i] * amplitude[i];
     }
-    for (size_t i = 0; i < S * S; i++) amplitude[i] *= (double)S / sqrt(power);
+    const double pink = clutter * (double)S / sqrt(power);
+    for (size_t i = 0; i < S * S; i++) amplitude[i] = hypot(pink * amplitude[i], noise);
 }
 
 static int chart_create(struct chart *c, const struct settings *s, struct error *e) {
@@ -133,8 +134,6 @@ static int chart_create(struct chart *c, const struct settings *s, struct error 
                         .cue_sd = settings_real(s, "cue_sd"),
                         .cue_radius = settings_real(s, "cue_radius"),
                         .cue_jitter = settings_real(s, "cue_jitter"),
-                        .clutter = settings_real(s, "clutter"),
-                        .noise = settings_real(s, "noise"),
                         .jitter = (uint32_t)settings_int(s, "jitter")};
     const size_t corner = (c->S - GLYPH) / 2, n = c->S * c->S;
     if (c->jitter > corner)
@@ -148,7 +147,7 @@ static int chart_create(struct chart *c, const struct settings *s, struct error 
     c->amplitude = c->basis + n;
     c->work = c->basis + 2 * n;
     basis_fill(c->S, c->basis);
-    amplitude_fill(c->S, c->amplitude);
+    amplitude_fill(c->S, settings_real(s, "clutter"), settings_real(s, "noise"), c->amplitude);
     return STATUS_OK;
 }
 
@@ -164,7 +163,7 @@ static void chart_draw(const struct chart *c, struct rng r, float *x) {
     const size_t left = corner - c->jitter + rng_below(&r, 2 * c->jitter + 1);
     memset(x, 0, c->S * c->S * sizeof *x);
     chart_add_cue(c, valid ? y : other, &r, x);
-    chart_add_clutter(c, &r, x);
+    chart_add_noise(c, &r, x);
     chart_add_glyph(c, y, top, left, x);
 }
 
