@@ -1,0 +1,91 @@
+/* What a report reads: a sweep's folder (manifest sweep.tsv + runs/<id>.h5), a folder of logs
+ * without manifest, or one log. Each log is opened once; all memory belongs to `struct results`.
+ *
+ * A log that is missing, damaged or unfinished is no error here: it is a log with another state,
+ * so that a report of half a sweep works. A folder without any log is an error. */
+#ifndef ANALYSIS_RESULTS_H
+#define ANALYSIS_RESULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+enum log_state { LOG_DONE, LOG_UNFINISHED, LOG_DIVERGED, LOG_FAILED, LOG_MISSING, LOG_DAMAGED };
+enum { LOG_STATES = LOG_DAMAGED + 1 };
+
+/* Series over epochs that the report uses; NULL in a log that lacks one. */
+enum log_series {
+    SERIES_TEST_ACCURACY,
+    SERIES_FISHER,
+    SERIES_FISHER_DEFICIT,
+    SERIES_LR,
+    LOG_SERIES
+};
+
+/* Attributes shown as provenance, in this order. */
+enum log_origin {
+    ABOUT_EXPERIMENT,
+    ABOUT_NOTE,
+    ABOUT_VERSION,
+    ABOUT_COMMIT,
+    ABOUT_DIRTY,
+    ABOUT_NUMERICS,
+    ABOUT_DATASET,
+    ABOUT_DATASET_DIGEST,
+    ABOUT_ESTIMATOR,
+    ABOUT_PROBES,
+    ABOUT_CPU,
+    ABOUT_BLAS,
+    ABOUT_THREADS,
+    ABOUT_CREATED,
+    ABOUT_FINISHED,
+    LOG_ABOUTS
+};
+const char *log_origin_name(enum log_origin which); /* the attribute's name */
+
+struct log {
+    char *id, *path, *twin_id;
+    enum log_state state;
+    char *why;                         /* one sentence when LOG_DAMAGED */
+    char *about[LOG_ABOUTS];           /* NULL: no such attribute */
+    char *config;                      /* YAML; NULL: none */
+    int64_t removal, seed, final_last; /* -1: unknown */
+    double lr_at_removal;
+    double final_accuracy, final_rows; /* fraction; NaN: none */
+    double fisher_peak, fisher_peak_epoch;
+    size_t rows;
+    double *epoch, *series[LOG_SERIES]; /* [rows] */
+    size_t layers;
+    char **layer;        /* [layers] */
+    double *layer_trace; /* [rows, layers]; NULL: none */
+};
+
+struct axis {
+    char *name; /* without the mark of an axis of seeds */
+    bool is_seed;
+};
+
+struct point {
+    char *part;
+    char **label;                 /* [axes]; "-": the part has no such axis */
+    const struct log *log, *twin; /* twin: NULL when unknown; the log itself for a clean run */
+};
+
+struct results {
+    char *path; /* as given */
+    char *home; /* folder for the report and its figures */
+    char *name; /* the experiment's name, else the folder's */
+    bool has_manifest;
+    size_t axes_n, points_n, logs_n;
+    struct axis *axes;
+    struct point *points;
+    struct log **logs; /* in order of first mention */
+};
+
+int results_load(struct results **out, const char *path, struct error *e);
+void results_free(struct results *r);
+
+#endif
