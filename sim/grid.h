@@ -1,7 +1,7 @@
-/* The sweep of an experiment: parts, each a grid over axes. Between the files of the config
+/* The grids of an experiment: parts, each a grid over axes. Between the files of the config
  * system; everybody else asks the experiment (config.h). */
-#ifndef SIM_SWEEP_H
-#define SIM_SWEEP_H
+#ifndef SIM_GRID_H
+#define SIM_GRID_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "sim/yaml.h"
 
-enum { SWEEP_POINTS = 1000000, AXIS_NAME = 63 };
+enum { GRID_POINTS = 1000000, AXIS_NAME = 63 };
 
 /* Values of one key, or named overlays. Everything lives in the experiment's arena. */
 struct axis {
@@ -33,25 +33,25 @@ struct part {
     size_t first, points;   /* the part's points are first .. first + points - 1 */
 };
 
-struct sweep {
+struct grid {
     struct arena *arena;
     size_t parts_n;
     struct part *parts;
 };
 
 /* Read the tree under `sweep` (NULL: no sweep, one part with one point). */
-int sweep_read(struct sweep *s, struct arena *a, const struct node *sweep, struct error *e);
+int grid_read(struct grid *s, struct arena *a, const struct node *sweep, struct error *e);
 
 /* Does an override of `key` speak of an axis, by its name or its key? */
-bool sweep_has(const struct sweep *s, const char *key);
+bool grid_has(const struct grid *s, const char *key);
 /* Give the axes that `key` speaks of other values (overlays: choose among them); when no part has
  * such an axis, every part gets one. `list` holds the values. */
-int sweep_override(struct sweep *s, const char *key, const struct node *list, struct error *e);
+int grid_override(struct grid *s, const char *key, const struct node *list, struct error *e);
 
 /* Zips, equal lengths and the number of points; after the overrides. */
-int sweep_finish(struct sweep *s, struct error *e);
-size_t sweep_points(const struct sweep *s);
-const struct part *sweep_part(const struct sweep *s, size_t point);
+int grid_finish(struct grid *s, struct error *e);
+size_t grid_points(const struct grid *s);
+const struct part *grid_part(const struct grid *s, size_t point);
 /* Which of its values an axis has at a point of its part. */
 size_t axis_index(const struct part *p, const struct axis *axis, size_t point);
 bool axis_is_seed(const struct axis *axis);

@@ -1,11 +1,11 @@
-/* Sweeps: `axes`, `zip` and `parts` -> grids of points. See sweep.h.
+/* Sweeps: `axes`, `zip` and `parts` -> grids of points. See grid.h.
  *
  * A point's number in its part is written in the mixed base of the groups' lengths, the last group
  * fastest: index of group g = (point / product of the lengths after g) mod length of g. Zipped axes
  * are one group, which stands where its first axis does.
  *
  * The trap is the size: a typo makes 10^12 points, so the product is checked before it is formed. */
-#include "sim/sweep.h"
+#include "sim/grid.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -153,7 +153,7 @@ bool axis_is_seed(const struct axis *axis) {
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
-static int part_read_axes(struct sweep *s, struct part *p, const struct node *axes,
+static int part_read_axes(struct grid *s, struct part *p, const struct node *axes,
                           struct error *e) {
     if (axes->kind != NODE_MAP || axes->n == 0)
         return node_fail_key(axes, e,
@@ -185,7 +185,7 @@ static int check_keys(const struct node *map, const char *shown, const char *con
     return STATUS_OK;
 }
 
-static int part_read(struct sweep *s, struct part *p, const struct node *n, struct error *e) {
+static int part_read(struct grid *s, struct part *p, const struct node *n, struct error *e) {
     static const char *const known[] = {"axes", "zip", "set", NULL};
     *p = (struct part){.name = n->key, .at = n};
     char shown[AXIS_NAME + 16];
@@ -203,7 +203,7 @@ static int part_read(struct sweep *s, struct part *p, const struct node *n, stru
     return status || !axes ? status : part_read_axes(s, p, axes, e);
 }
 
-static int main_read(struct sweep *s, const struct node *sweep, struct error *e) {
+static int main_read(struct grid *s, const struct node *sweep, struct error *e) {
     const struct node *axes = node_find(sweep, "axes"), *zip = node_find(sweep, "zip");
     if (!axes && zip)
         return node_fail_key(zip, e, "sweep.zip: there are no axes to zip; give sweep.axes");
@@ -213,7 +213,7 @@ static int main_read(struct sweep *s, const struct node *sweep, struct error *e)
     return part_read_axes(s, p, axes, e);
 }
 
-static int parts_read(struct sweep *s, const struct node *parts, struct error *e) {
+static int parts_read(struct grid *s, const struct node *parts, struct error *e) {
     if (parts->kind != NODE_MAP || parts->n == 0)
         return node_fail_key(parts, e,
                              "sweep.parts: must be a mapping of names to parts, as in "
@@ -232,9 +232,9 @@ static int parts_read(struct sweep *s, const struct node *parts, struct error *e
     return STATUS_OK;
 }
 
-int sweep_read(struct sweep *s, struct arena *a, const struct node *sweep, struct error *e) {
+int grid_read(struct grid *s, struct arena *a, const struct node *sweep, struct error *e) {
     static const char *const known[] = {"axes", "zip", "parts", NULL};
-    *s = (struct sweep){.arena = a};
+    *s = (struct grid){.arena = a};
     bool none = !sweep || node_is_null(sweep);
     if (!none && sweep->kind != NODE_MAP)
         return node_fail(sweep, e, "sweep: must be a mapping with 'axes', 'zip' or 'parts'");
@@ -261,13 +261,13 @@ static struct axis *part_axis_of(const struct part *p, const char *key) {
     return part_axis(p, key);
 }
 
-bool sweep_has(const struct sweep *s, const char *key) {
+bool grid_has(const struct grid *s, const char *key) {
     for (size_t i = 0; i < s->parts_n; i++)
         if (part_axis_of(&s->parts[i], key)) return true;
     return false;
 }
 
-static bool name_is_taken(const struct sweep *s, const char *name) {
+static bool name_is_taken(const struct grid *s, const char *name) {
     for (size_t i = 0; i < s->parts_n; i++)
         if (part_axis(&s->parts[i], name)) return true;
     return name_is_reserved(name);
@@ -306,7 +306,7 @@ static int axis_override(struct arena *a, struct axis *axis, const struct node *
     return check_labels(axis, list, e);
 }
 
-static int axis_append(struct sweep *s, struct part *p, const char *name, const char *key,
+static int axis_append(struct grid *s, struct part *p, const char *name, const char *key,
                        const struct node *list, struct error *e) {
     struct axis *axes = arena_get(s->arena, (p->axes_n + 1) * sizeof *axes);
     if (p->axes_n) memcpy(axes, p->axes, p->axes_n * sizeof *axes);
@@ -316,8 +316,8 @@ static int axis_append(struct sweep *s, struct part *p, const char *name, const 
     return axis_read_values(s->arena, axis, list, e);
 }
 
-int sweep_override(struct sweep *s, const char *key, const struct node *list, struct error *e) {
-    bool exists = sweep_has(s, key);
+int grid_override(struct grid *s, const char *key, const struct node *list, struct error *e) {
+    bool exists = grid_has(s, key);
     const char *last = strrchr(key, '.'), *name = last ? last + 1 : key;
     if (name_is_taken(s, name)) name = key;
     char *kept = arena_text(s->arena, key, strlen(key));
@@ -398,14 +398,15 @@ static void part_group(struct arena *a, struct part *p) {
 static int part_count(struct part *p, size_t first, struct error *e) {
     p->first = first;
     p->points = 1;
-    for (size_t g = 0; g < p->groups_n && p->points <= SWEEP_POINTS; g++)
+    for (size_t g = 0; g < p->groups_n && p->points <= GRID_POINTS; g++)
         p->points *= p->group_n[g]; /* at most 10^6 times the values that fit into a file */
-    if (first + p->points <= SWEEP_POINTS) return STATUS_OK;
-    return node_fail_key(p->at, e, "sweep: the axes give more than %d points, which is the limit",
-                         SWEEP_POINTS);
+    if (first + p->points <= GRID_POINTS) return STATUS_OK;
+    return node_fail_key(p->at ? p->at : p->axes[0].at, e,
+                         "sweep: the axes give more than %d points, which is the limit",
+                         GRID_POINTS);
 }
 
-int sweep_finish(struct sweep *s, struct error *e) {
+int grid_finish(struct grid *s, struct error *e) {
     size_t points = 0;
     for (size_t i = 0; i < s->parts_n; i++) {
         struct part *p = &s->parts[i];
@@ -419,12 +420,12 @@ int sweep_finish(struct sweep *s, struct error *e) {
     return STATUS_OK;
 }
 
-size_t sweep_points(const struct sweep *s) {
+size_t grid_points(const struct grid *s) {
     const struct part *last = &s->parts[s->parts_n - 1];
     return last->first + last->points;
 }
 
-const struct part *sweep_part(const struct sweep *s, size_t point) {
+const struct part *grid_part(const struct grid *s, size_t point) {
     size_t i = 0;
     while (i + 1 < s->parts_n && point >= s->parts[i + 1].first) i++;
     return &s->parts[i];

@@ -1,0 +1,359 @@
+/* The table of sections: see schema.h. Parents come before their children, and sections in the
+ * order in which the dump and the manual show them. A new list of plug-ins (`deficits`) is a
+ * registry and one line of the table. */
+#include "sim/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/measures/measure.h"
+#include "sim/config.h"
+
+/* ---- registries ------------------------------------------------------------------------------ */
+/* The plug-ins' structs differ, but each has a name, a doc and params. */
+#define REGISTRY(kind, type, list)                                                                 \
+    static bool kind##_at(size_t i, struct plugin *p) {                                            \
+        size_t n;                                                                                  \
+        const struct type *const *all = list(&n);                                                  \
+        if (i >= n) return false;                                                                  \
+        *p = (struct plugin){all[i]->name, all[i]->doc, all[i]->params, all[i]};                   \
+        return true;                                                                               \
+    }
+REGISTRY(dataset, dataset_type, dataset_list)
+REGISTRY(arch, arch, arch_list)
+REGISTRY(optimizer, optimizer, optimizer_list)
+REGISTRY(schedule, schedule, schedule_list)
+REGISTRY(deficit, deficit, deficit_list)
+
+static bool measure_at(size_t i, struct plugin *p) {
+    size_t n;
+    const struct measure *const *all = measure_list(&n);
+    if (i >= n) return false;
+    *p = (struct plugin){all[i]->name, all[i]->doc, NULL, all[i]};
+    return true;
+}
+
+static const struct registry datasets = {"data set", "data sets", dataset_at};
+static const struct registry archs = {"architecture", "architectures", arch_at};
+static const struct registry optimizers = {"optimizer", "optimizers", optimizer_at};
+static const struct registry schedules = {"schedule", "schedules", schedule_at};
+static const struct registry deficits = {"deficit", "deficits", deficit_at};
+const struct registry measures_registry = {"measure", "measures", measure_at};
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+#define SEED_MAX   9007199254740992.0 /* 2^53: exact in HDF5 and in every plotting tool */
+#define EPOCHS_MAX 1e6
+
+static const struct param top_params[] = {
+    {.name = "experiment",
+     .type = PARAM_TEXT,
+     .preset = "~",
+     .doc = "The experiment's name and its folder under results/: letters, digits, '-', '_' and "
+            "'.'; unset: the config's file name.",
+     .outside_key = true},
+    {.name = "note",
+     .type = PARAM_TEXT,
+     .preset = "~",
+     .doc = "What the experiment is for; copied into its logs and report.",
+     .outside_key = true},
+    {.name = "seed",
+     .type = PARAM_INT,
+     .preset = "1",
+     .min = 0,
+     .max = SEED_MAX,
+     .doc = "The default of data.seed, net.seed and train.seed.",
+     .outside_key = true},
+    {.name = "measures",
+     .type = PARAM_TEXTS,
+     .preset = "[]",
+     .doc = "What is measured beside the Fisher trace, by name (`imprint list measures`)."},
+    {.name = NULL}};
+
+static const struct param augment_params[] = {
+    {.name = "shift",
+     .type = PARAM_INT,
+     .preset = "0",
+     .min = 0,
+     .max = 1024,
+     .unit = "pixels",
+     .doc = "Training images move by up to so many pixels along each axis, zeros moving in."},
+    {.name = "flip",
+     .type = PARAM_BOOL,
+     .preset = "false",
+     .doc = "Training images are mirrored left to right with probability 1/2."},
+    {.name = NULL}};
+
+static const struct param net_params_table[] = {
+    {.name = "arch", .type = PARAM_TEXT, .doc = "The architecture."},
+    {.name = "seed",
+     .type = PARAM_INT,
+     .preset = "~",
+     .min = 0,
+     .max = SEED_MAX,
+     .doc = "Seed of the initialization; unset: that of the experiment."},
+    {.name = NULL}};
+
+static const struct param train_params[] = {
+    {.name = "batch",
+     .type = PARAM_INT,
+     .preset = "128",
+     .min = 1,
+     .max = 65536,
+     .unit = "examples",
+     .doc = "Examples in a training step; the last, incomplete batch of an epoch is dropped."},
+    {.name = "seed",
+     .type = PARAM_INT,
+     .preset = "~",
+     .min = 0,
+     .max = SEED_MAX,
+     .doc = "Seed of the order of the examples and of augmentation; unset: that of the "
+            "experiment."},
+    {.name = NULL}};
+
+static const struct param epochs_params[] = {
+    {.name = "after_removal",
+     .type = PARAM_INT,
+     .preset = "20",
+     .min = 0,
+     .max = EPOCHS_MAX,
+     .unit = "epochs",
+     .doc = "Every run trains so long after its removal epoch (equal clean training). Unset when "
+            "total is given."},
+    {.name = "total",
+     .type = PARAM_INT,
+     .preset = "~",
+     .min = 0,
+     .max = EPOCHS_MAX,
+     .unit = "epochs",
+     .doc = "Every run trains so long, deficit included (equal total training)."},
+    {.name = NULL}};
+
+static const struct param optimizer_params[] = {
+    {.name = "type", .type = PARAM_TEXT, .preset = "sgd", .doc = "The optimizer."}, {.name = NULL}};
+
+static const struct param at_removal_params[] = {
+    {.name = "momentum",
+     .type = PARAM_CHOICE,
+     .preset = "keep",
+     .choices = "keep|reset",
+     .doc = "What becomes of the optimizer's momentum when the deficit ends; reset zeroes it."},
+    {.name = NULL}};
+
+static const struct param lr_params[] = {
+    {.name = "base",
+     .type = PARAM_REAL,
+     .preset = "0.05",
+     .min = 0.0,
+     .max = 1000.0,
+     .unit = "1",
+     .doc = "The learning rate that the schedule multiplies."},
+    {.name = "schedule", .type = PARAM_TEXT, .preset = "constant", .doc = "The schedule."},
+    {.name = "clock",
+     .type = PARAM_CHOICE,
+     .preset = "run",
+     .choices = "run|removal",
+     .doc = "run: the schedule goes on through the deficit; removal: it runs from 0 and starts "
+            "again at the removal epoch."},
+    {.name = "warmup",
+     .type = PARAM_INT,
+     .preset = "0",
+     .min = 0,
+     .max = EPOCHS_MAX,
+     .unit = "epochs",
+     .doc = "The rate rises linearly over so many epochs of the clock."},
+    {.name = NULL}};
+
+static const struct param eval_params[] = {
+    {.name = "every",
+     .type = PARAM_INT,
+     .preset = "1",
+     .min = 1,
+     .max = EPOCHS_MAX,
+     .unit = "epochs",
+     .doc = "Test (and validation) data are evaluated every so many epochs, and at removal and "
+            "the end."},
+    {.name = "norm",
+     .type = PARAM_CHOICE,
+     .preset = "running",
+     .choices = "running|refreshed",
+     .doc = "Normalization statistics to evaluate with: the running ones, or statistics from one "
+            "pass over the current training data, into a copy."},
+    {.name = NULL}};
+
+static const struct param final_params[] = {
+    {.name = "last",
+     .type = PARAM_INT,
+     .preset = "5",
+     .min = 1,
+     .max = EPOCHS_MAX,
+     .unit = "epochs",
+     .doc = "Final accuracy is the mean over the last min(last, total - removal) epochs."},
+    {.name = NULL}};
+
+static const struct param fisher_params[] = {
+    {.name = "estimator",
+     .type = PARAM_CHOICE,
+     .preset = "sampled",
+     .choices = "exact|sampled|empirical",
+     .doc = "Labels of the Fisher trace: all classes weighted by the model (exact), drawn from "
+            "the model (sampled), or the data set's (empirical, which is not the Fisher)."},
+    {.name = "draws",
+     .type = PARAM_INT,
+     .preset = "1",
+     .min = 1,
+     .max = 1000,
+     .doc = "Labels drawn for each probe (sampled)."},
+    {.name = "probes",
+     .type = PARAM_INT,
+     .preset = "1000",
+     .min = 0,
+     .max = 1e9,
+     .unit = "examples",
+     .doc = "Examples in the fixed probe set; 0: no Fisher information is measured."},
+    {.name = "on",
+     .type = PARAM_TEXTS,
+     .preset = "[clean, deficit]",
+     .choices = "clean|deficit",
+     .doc = "Measure on the probes as they are, under the deficit, or both."},
+    {.name = "every",
+     .type = PARAM_INT,
+     .preset = "1",
+     .min = 1,
+     .max = EPOCHS_MAX,
+     .unit = "epochs",
+     .doc = "Measure every so many epochs, and at removal and the end."},
+    {.name = "split",
+     .type = PARAM_CHOICE,
+     .preset = "train",
+     .choices = "train|test",
+     .doc = "Where the probes come from, unaugmented."},
+    {.name = "deficit_probes",
+     .type = PARAM_TEXT,
+     .preset = "~",
+     .doc = "Type of a listed deficit (its window may be empty) that every run is probed under, "
+            "clean twins too; unset: what is in force in the run itself."},
+    {.name = NULL}};
+
+/* ---- sections -------------------------------------------------------------------------------- */
+
+#define AT(member) offsetof(struct config, member)
+
+static const struct section sections[] = {
+    {.path = "", .doc = "The top level.", .params = top_params, .settings = AT(top)},
+    {.path = "data",
+     .doc = "The data set and how much of it is used.",
+     .params = data_common_params,
+     .tag = "set",
+     .registry = &datasets,
+     .settings = AT(data),
+     .self = AT(dataset)},
+    {.path = "data.augment",
+     .doc = "Augmentation of training images; test images are never augmented.",
+     .params = augment_params,
+     .settings = AT(augment)},
+    {.path = "net",
+     .doc = "The network.",
+     .params = net_params_table,
+     .tag = "arch",
+     .registry = &archs,
+     .settings = AT(net),
+     .self = AT(arch)},
+    {.path = "train", .doc = "Training.", .params = train_params, .settings = AT(train)},
+    {.path = "train.epochs",
+     .doc = "The length of a run: one of the two keys.",
+     .params = epochs_params,
+     .settings = AT(epochs)},
+    {.path = "train.optimizer",
+     .doc = "The optimizer.",
+     .params = optimizer_params,
+     .tag = "type",
+     .registry = &optimizers,
+     .settings = AT(optimizer),
+     .self = AT(optimizer_type)},
+    {.path = "train.at_removal",
+     .doc = "What happens when the deficit ends.",
+     .params = at_removal_params,
+     .settings = AT(at_removal)},
+    {.path = "train.lr",
+     .doc = "The learning rate, constant within an epoch.",
+     .params = lr_params,
+     .tag = "schedule",
+     .registry = &schedules,
+     .settings = AT(lr),
+     .self = AT(schedule)},
+    {.path = "eval", .doc = "Evaluation.", .params = eval_params, .settings = AT(eval)},
+    {.path = "final", .doc = "The final accuracy.", .params = final_params, .settings = AT(final)},
+    {.path = "fisher",
+     .doc = "Fisher information.",
+     .params = fisher_params,
+     .settings = AT(fisher)},
+    {.path = "deficits",
+     .doc = "A list of mappings: what spoils the early experience, each in a window of epochs.",
+     .params = deficit_common_params,
+     .tag = "type",
+     .registry = &deficits,
+     .settings = AT(deficits),
+     .self = AT(deficit_types),
+     .count = AT(deficits_n),
+     .limit = CONFIG_DEFICITS},
+};
+
+const struct section *schema_sections(size_t *n) {
+    *n = sizeof sections / sizeof *sections;
+    return sections;
+}
+
+const char *section_key(const struct section *s) {
+    const char *dot = strrchr(s->path, '.');
+    return dot ? dot + 1 : s->path;
+}
+
+bool section_inside(const struct section *child, const struct section *parent) {
+    size_t n = strlen(parent->path), head = (size_t)(section_key(child) - child->path);
+    if (!*child->path) return false;
+    if (n == 0) return head == 0;
+    return head == n + 1 && !strncmp(child->path, parent->path, n);
+}
+
+/* ---- looking things up ----------------------------------------------------------------------- */
+
+bool registry_find(const struct registry *r, const char *name, struct plugin *p) {
+    for (size_t i = 0; r->at(i, p); i++)
+        if (!strcmp(p->name, name)) return true;
+    return false;
+}
+
+bool registry_has_key(const struct registry *r, const char *key) {
+    struct plugin p;
+    for (size_t i = 0; r->at(i, &p); i++)
+        if (param_find(p.params, key)) return true;
+    return false;
+}
+
+void registry_list(const struct registry *r, struct text *t) {
+    struct plugin p;
+    for (size_t i = 0; r->at(i, &p); i++) text_add(t, "%s%s", i ? ", " : "", p.name);
+}
+
+const struct param *param_find(const struct param *table, const char *name) {
+    for (; table && table->name; table++)
+        if (!strcmp(table->name, name)) return table;
+    return NULL;
+}
+
+static bool section_has(const struct section *s, const char *key) {
+    return param_find(s->params, key) || (s->registry && registry_has_key(s->registry, key));
+}
+
+const char *schema_elsewhere(const char *key, char path[64]) {
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        const struct section *s = &sections[i];
+        bool is_section = *s->path && !strcmp(section_key(s), key);
+        if (!is_section && !section_has(s, key)) continue;
+        snprintf(path, 64, "%s%s%s%s", s->path, s->limit && !is_section ? "[0]" : "",
+                 *s->path && !is_section ? "." : "", is_section ? "" : key);
+        return path;
+    }
+    return NULL;
+}
