@@ -14,7 +14,7 @@
 #include "sim/preview.h"
 #include "sim/progress.h"
 #include "sim/run.h"
-#include "sim/sweep.h"
+#include "sim/launch.h"
 #include "sim/tree.h"
 
 static int load(struct experiment **x, const struct arguments *a, struct error *e) {
@@ -37,17 +37,21 @@ static void single_free(struct single *s) {
     experiment_free(s->experiment);
 }
 
-static int single_config(struct single *s, const struct arguments *a, struct error *e) {
+/* The config of a file's only run, or of the first one of its sweep. */
+static int first_config(struct single *s, const struct arguments *a, struct error *e) {
     *s = (struct single){0};
     int status = load(&s->experiment, a, e);
-    if (status) return status;
-    size_t points = experiment_points(s->experiment);
-    if (points != 1)
-        return error_set(e, STATUS_USAGE,
-                         "%s: is a sweep of %zu runs; use 'imprint sweep', or fix "
-                         "every axis (key=value)",
-                         a->words[0], points);
-    return experiment_config(s->experiment, 0, &s->config, e);
+    return status ? status : experiment_config(s->experiment, 0, &s->config, e);
+}
+
+static int single_config(struct single *s, const struct arguments *a, struct error *e) {
+    int status = first_config(s, a, e);
+    size_t points = status ? 1 : experiment_points(s->experiment);
+    if (points == 1) return status;
+    return error_set(e, STATUS_USAGE,
+                     "%s: is a sweep of %zu runs; use 'imprint sweep', or fix "
+                     "every axis (key=value)",
+                     a->words[0], points);
 }
 
 static int single_load(struct single *s, const struct arguments *a, struct error *e) {
@@ -117,7 +121,7 @@ static int command_run(const struct arguments *a, struct error *e) {
     return status;
 }
 
-static void print_outcome(const struct tree *t, const struct sweep_outcome *out,
+static void print_outcome(const struct tree *t, const struct launch_outcome *out,
                           const struct experiment *x, const char *root) {
     printf("%s: %zu of %zu runs done", experiment_name(x), out->done, t->runs_n);
     if (out->diverged) printf(", %zu diverged", out->diverged);
@@ -129,20 +133,20 @@ static void print_outcome(const struct tree *t, const struct sweep_outcome *out,
 
 static int sweep_tree(const struct arguments *a, struct experiment *x, struct error *e) {
     struct tree t;
-    struct sweep_outcome out = {0};
-    struct sweep_options options = {.root = a->out,
-                                    .jobs = (size_t)a->jobs,
-                                    .reuse = !a->no_reuse,
-                                    .fail_fast = a->fail_fast,
-                                    .record_host = a->record_host,
-                                    .quiet = a->quiet,
-                                    .stop = a->stop};
+    struct launch_outcome out = {0};
+    struct launch_options options = {.root = a->out,
+                                     .jobs = (size_t)a->jobs,
+                                     .reuse = !a->no_reuse,
+                                     .fail_fast = a->fail_fast,
+                                     .record_host = a->record_host,
+                                     .quiet = a->quiet,
+                                     .stop = a->stop};
     int status = tree_create(&t, x, a->out, a->force, e);
     if (status) return status;
     if (a->dry_run) {
         tree_print(&t, x, stdout);
     } else {
-        status = sweep_execute(&t, x, &options, &out, e);
+        status = launch_local(&t, x, &options, &out, e);
         if (!status || status == STATUS_RUNS_FAILED) print_outcome(&t, &out, x, a->out);
     }
     tree_free(&t);
@@ -174,10 +178,12 @@ static int command_table(const struct arguments *a, struct error *e) {
 static int command_preview(const struct arguments *a, struct error *e) {
     struct single s;
     const char *path = a->output ? a->output : "preview.png";
-    int status = single_config(&s, a, e);
+    int status = first_config(&s, a, e);
     if (!status) status = data_load(&s.config.data, s.config.data_seed, &s.data, e);
     if (!status) status = check_data(&s.config, &s.data, e);
-    if (!status) status = preview_config(path, &s.config, &s.data, e);
+    if (!status)
+        status = preview_write(path, &s.data, s.config.deficit_types, s.config.deficits,
+                               s.config.deficits_n, s.config.data_seed, e);
     if (!status) printf("%s\n", path);
     single_free(&s);
     return status;
@@ -236,7 +242,7 @@ static int data_export(const struct arguments *a, struct error *e) {
     struct single s;
     if (!a->output) return error_set(e, STATUS_USAGE, "data export: give --output FILE.h5");
     memmove(config.words, config.words + 1, (--config.words_n) * sizeof *config.words);
-    int status = single_config(&s, &config, e);
+    int status = first_config(&s, &config, e);
     if (!status) status = data_load(&s.config.data, s.config.data_seed, &s.data, e);
     if (!status) {
         struct h5_writer *w = h5_create(a->output);

@@ -1,0 +1,262 @@
+/* What is measured, and when: see measure.h.
+ *
+ * Whether a series is due depends on the epoch alone (epoch % every), never on where the run ends,
+ * so that runs which share epochs share their rows too. The Fisher probes are drawn once from the
+ * training examples (fisher.split: train) by stream "probe" of data.seed, and are measured as
+ * stored: unaugmented, clean, and once more under the deficits.
+ *
+ * eval.norm: refreshed gives batch normalization statistics of one pass over the current training
+ * data (augmented, under the deficit, in file order), on a copy that is thrown away afterwards. */
+#include "sim/measure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/measures/fisher_trace.h"
+#include "analysis/measures/measure.h"
+#include "base/rng.h"
+
+/* ---- creating -------------------------------------------------------------------------------- */
+
+static int compare_u32(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int copy_examples(struct examples *to, const struct dataset *d, const struct examples *from,
+                         const uint32_t *pick, size_t n, struct error *e) {
+    *to = (struct examples){.n = n,
+                            .label = malloc((n + 1) * sizeof *to->label),
+                            .index = malloc((n + 1) * sizeof *to->index)};
+    bool whole = to->label && to->index;
+    for (size_t m = 0; m < d->modalities_n && whole; m++) {
+        size_t size = modality_bytes(&d->modality[m]);
+        to->x[m] = malloc(n * size + 1);
+        whole = to->x[m] != NULL;
+        for (size_t i = 0; i < n && whole; i++)
+            memcpy((char *)to->x[m] + i * size, (const char *)from->x[m] + pick[i] * size, size);
+    }
+    if (!whole) return error_set(e, STATUS_FAILED, "out of memory for the Fisher probes");
+    for (size_t i = 0; i < n; i++) {
+        to->label[i] = from->label[pick[i]];
+        to->index[i] = from->index[pick[i]];
+    }
+    return STATUS_OK;
+}
+
+static int create_probes(struct run *r, struct error *e) {
+    bool test = settings_is(&r->config->fisher, "split", "test");
+    const struct examples *from = test ? &r->data->test : &r->data->train;
+    size_t n = (size_t)settings_int(&r->config->fisher, "probes");
+    if (n == 0) return STATUS_OK;
+    if (n > from->n) n = from->n;
+    uint32_t *pick = malloc((from->n + 1) * sizeof *pick);
+    if (!pick) return error_set(e, STATUS_FAILED, "out of memory for the Fisher probes");
+    for (size_t i = 0; i < from->n; i++) pick[i] = (uint32_t)i;
+    struct rng stream = rng_stream(r->config->data_seed, "probe", 0, 0);
+    rng_shuffle(&stream, pick, from->n);
+    qsort(pick, n, sizeof *pick, compare_u32);
+    int status = copy_examples(&r->probes, r->data, from, pick, n, e);
+    free(pick);
+    return status;
+}
+
+static bool on(const struct run *r, const char *which) {
+    size_t n;
+    const char *const *names = settings_texts(&r->config->fisher, "on", &n);
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(names[i], which)) return true;
+    return false;
+}
+
+static int create_views(struct run *r, struct error *e) {
+    double clean[CONFIG_DEFICITS] = {0}, spoiled[CONFIG_DEFICITS] = {0};
+    const struct config *c = r->config;
+    const struct dataset *d = r->data;
+    bool any = false;
+    for (size_t i = 0; i < c->deficits_n; i++) {
+        spoiled[i] = timeline_probe_severity(c, i);
+        any = any || spoiled[i] != 0.0;
+    }
+    int status = view_make(&r->test, c, d, &d->test, clean, e);
+    if (!status && d->validation.n)
+        status = view_make(&r->validation, c, d, &d->validation, clean, e);
+    if (!status && any) status = view_make(&r->test_deficit, c, d, &d->test, spoiled, e);
+    if (!status && r->probes.n && on(r, "clean"))
+        status = view_make(&r->probe_clean, c, d, &r->probes, clean, e);
+    if (!status && r->probes.n && any && on(r, "deficit"))
+        status = view_make(&r->probe_deficit, c, d, &r->probes, spoiled, e);
+    return status;
+}
+
+/* Series that the chosen measures add behind the core ones. */
+static size_t measure_series(const struct run *r, struct series more[SERIES_MAX]) {
+    size_t n, count = 0;
+    const char *const *names = settings_texts(&r->config->top, "measures", &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct measure *m = measure_find(names[i]);
+        for (size_t k = 0; k < m->series_n; k++)
+            more[count++] = (struct series){m->series[k].name, m->series[k].per_layer,
+                                            m->series[k].units, m->series[k].long_name, m->doc};
+    }
+    return count;
+}
+
+int measure_create(struct run *r, struct error *e) {
+    struct series more[SERIES_MAX];
+    size_t layers, more_n = measure_series(r, more);
+    net_layers(r->net, &layers);
+    int status = rows_create(&r->rows, r->timeline->total + 1, layers, more, more_n, e);
+    if (!status) status = create_probes(r, e);
+    return status ? status : create_views(r, e);
+}
+
+void measure_free(struct run *r) {
+    view_free(&r->test);
+    view_free(&r->validation);
+    view_free(&r->test_deficit);
+    view_free(&r->probe_clean);
+    view_free(&r->probe_deficit);
+    for (size_t m = 0; m < DATA_MODALITIES; m++) free(r->probes.x[m]);
+    free(r->probes.label);
+    free(r->probes.index);
+}
+
+/* ---- evaluation ------------------------------------------------------------------------------ */
+
+/* Mean loss and accuracy over a view, into two series of the current row. */
+static int evaluate(struct run *r, const struct view *v, size_t loss_series, size_t accuracy_series,
+                    struct error *e) {
+    struct net_loss sum = {0};
+    if (!v->source) return STATUS_OK;
+    size_t n = v->source->n;
+    for (size_t first = 0; first < n; first += r->batch) {
+        size_t size = n - first < r->batch ? n - first : r->batch;
+        struct feed_batch batch = {v, NULL, first, size, 0, false};
+        feed_assemble(r->config, &batch, r->net, r->label, r->scratch);
+        net_forward(r->net, size, NET_EVAL);
+        struct net_loss loss = net_loss(r->net, r->label, size);
+        sum.loss += loss.loss;
+        sum.correct += loss.correct;
+    }
+    if (!isfinite(sum.loss))
+        return error_set(e, STATUS_DIVERGED,
+                         "the test loss is not finite after %lld epochs: lower "
+                         "train.lr.base",
+                         (long long)r->state.epoch);
+    *rows_at(&r->rows, loss_series, r->state.epoch) = sum.loss / (double)n;
+    *rows_at(&r->rows, accuracy_series, r->state.epoch) = (double)sum.correct / (double)n;
+    return STATUS_OK;
+}
+
+static int evaluate_all(struct run *r, struct error *e) {
+    int status = evaluate(r, &r->test, TEST_LOSS, TEST_ACCURACY, e);
+    if (!status) status = evaluate(r, &r->validation, VALIDATION_LOSS, VALIDATION_ACCURACY, e);
+    if (!status)
+        status = evaluate(r, &r->test_deficit, TEST_DEFICIT_LOSS, TEST_DEFICIT_ACCURACY, e);
+    return status;
+}
+
+/* One pass over the current training data in NET_TRAIN mode, for its running statistics alone. */
+static void refresh_norms(struct run *r) {
+    size_t n = r->training.source ? r->training.source->n : 0;
+    uint32_t epoch = (uint32_t)(r->state.epoch - 1);
+    for (size_t first = 0; first < n; first += r->batch) {
+        size_t size = n - first < r->batch ? n - first : r->batch;
+        struct feed_batch batch = {&r->training, NULL, first, size, epoch, true};
+        feed_assemble(r->config, &batch, r->net, r->label, r->scratch);
+        net_forward(r->net, size, NET_TRAIN);
+    }
+}
+
+static int evaluate_refreshed(struct run *r, struct error *e) {
+    size_t bytes = net_buffers_count(r->net) * sizeof(real);
+    memcpy(r->buffers, net_buffers(r->net), bytes);
+    if (r->state.epoch > 0) refresh_norms(r);
+    int status = evaluate_all(r, e);
+    memcpy(net_buffers(r->net), r->buffers, bytes);
+    return status;
+}
+
+static void weight_norm(struct run *r) {
+    const real *w = net_params(r->net);
+    double sum = 0.0;
+    for (size_t i = 0; i < net_params_count(r->net); i++) sum += (double)w[i] * (double)w[i];
+    *rows_at(&r->rows, WEIGHT_NORM, r->state.epoch) = sqrt(sum);
+}
+
+/* ---- registered measures --------------------------------------------------------------------- */
+
+static int registered(struct run *r, struct error *e) {
+    size_t n, series = SERIES_CORE;
+    const char *const *names = settings_texts(&r->config->top, "measures", &n);
+    struct measure_context context = {.net = r->net};
+    for (size_t i = 0; i < n; i++) {
+        const struct measure *m = measure_find(names[i]);
+        double *out[SERIES_MAX];
+        for (size_t k = 0; k < m->series_n; k++)
+            out[k] = rows_at(&r->rows, series + k, r->state.epoch);
+        int status = m->measure(&context, out, e);
+        if (status) return status;
+        series += m->series_n;
+    }
+    return STATUS_OK;
+}
+
+/* ---- Fisher information ---------------------------------------------------------------------- */
+
+struct prober {
+    struct run *run;
+    const struct view *view;
+};
+
+static void feed_probes(void *context, struct net *net, size_t first, size_t n, int32_t *label) {
+    struct prober *p = context;
+    struct feed_batch batch = {p->view, NULL, first, n, 0, false};
+    feed_assemble(p->run->config, &batch, net, label, p->run->scratch);
+}
+
+/* The series of one view lie in the order of enum series_id, from its trace on. */
+static int fisher(struct run *r, const struct view *v, size_t trace_series, struct error *e) {
+    if (!v->source) return STATUS_OK;
+    const struct settings *s = &r->config->fisher;
+    int64_t row = r->state.epoch;
+    struct prober prober = {r, v};
+    struct fisher_probes probes = {
+        .n = v->source->n, .batch = r->batch, .feed = feed_probes, .context = &prober};
+    size_t offset = trace_series - FISHER_TRACE;
+    struct fisher_result result = {
+        .layer_trace = rows_at(&r->rows, FISHER_LAYER_TRACE + offset, row),
+        .layer_stderr = rows_at(&r->rows, FISHER_LAYER_TRACE_STDERR + offset, row)};
+    int status = fisher_trace(r->net, &probes, fisher_estimator(settings_text(s, "estimator")),
+                              (int)settings_int(s, "draws"), r->config->train_seed, (uint32_t)row,
+                              &result, e);
+    *rows_at(&r->rows, FISHER_TRACE + offset, row) = result.trace;
+    *rows_at(&r->rows, FISHER_TRACE_STDERR + offset, row) = result.trace_stderr;
+    *rows_at(&r->rows, FISHER_ENTROPY + offset, row) = result.entropy;
+    *rows_at(&r->rows, FISHER_LOSS + offset, row) = result.loss;
+    return status;
+}
+
+/* ---- a row ----------------------------------------------------------------------------------- */
+
+static bool is_due(int64_t epoch, int64_t every) {
+    return every > 0 && epoch % every == 0;
+}
+
+int measure_row(struct run *r, struct error *e) {
+    int64_t epoch = r->state.epoch;
+    int status = STATUS_OK;
+    weight_norm(r);
+    if (is_due(epoch, settings_int(&r->config->eval, "every"))) {
+        bool refreshed = settings_is(&r->config->eval, "norm", "refreshed");
+        status = refreshed ? evaluate_refreshed(r, e) : evaluate_all(r, e);
+        if (!status) status = registered(r, e);
+    }
+    if (!status && is_due(epoch, settings_int(&r->config->fisher, "every"))) {
+        status = fisher(r, &r->probe_clean, FISHER_TRACE, e);
+        if (!status) status = fisher(r, &r->probe_deficit, FISHER_DEFICIT_TRACE, e);
+    }
+    return status;
+}
