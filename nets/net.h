@@ -31,8 +31,8 @@ struct net_tensor {
     size_t shape[4]; /* PyTorch's: conv O,I,H,W; linear out,in; vectors n */
     size_t offset;   /* into net->params (and net->grads), or into net->buffers */
     size_t count;
-    int layer;    /* index into the layers; -1: none */
-    bool packed;  /* stored as the kernels want it; net_export and net_import convert */
+    int layer;   /* index into the layers; -1: none */
+    bool packed; /* stored as the kernels want it; net_export and net_import convert */
 };
 
 struct net_spec {
@@ -40,9 +40,9 @@ struct net_spec {
     const struct settings *settings; /* of the arch's parameter table */
     const struct net_input *inputs;  /* one per modality; names are copied */
     size_t inputs_n;
-    size_t K;       /* classes */
-    size_t batch;   /* the largest N of any call */
-    int threads;    /* OpenMP threads for this net; 1 in sweeps */
+    size_t K;     /* classes */
+    size_t batch; /* the largest N of any call */
+    int threads;  /* OpenMP threads for this net; 1 in sweeps */
 };
 
 enum net_mode {
@@ -65,6 +65,8 @@ void net_free(struct net *net);
 /* Initialize every parameter from stream ("init", tensor's name) of `seed`, buffers to their
  * start values. The draw of a tensor depends on its name and shape alone. */
 void net_init(struct net *net, uint64_t seed);
+
+size_t net_batch(const struct net *net); /* the largest N */
 
 /* What the state consists of. Arrays are owned by the net. */
 size_t net_params_count(const struct net *net);

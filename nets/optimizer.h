@@ -14,9 +14,11 @@ enum { OPTIMIZER_SLOTS = 2 };
 struct optimizer {
     const char *name;
     const char *doc;
-    const struct param *params; /* momentum, weight_decay, ... */
-    size_t slots;               /* arrays of the parameters' size that it keeps */
+    const struct param *params;              /* momentum, weight_decay, ... */
+    size_t slots;                            /* arrays of the parameters' size that it keeps */
     const char *slot_names[OPTIMIZER_SLOTS]; /* "momentum"; "exp_avg", "exp_avg_sq" */
+    /* Refuse values that do not go together. NULL: any do. */
+    int (*check)(const struct settings *s, struct error *e);
     /* One step over `count` parameters; `t` = steps since the slots were last zeroed, from 1. */
     void (*step)(const struct settings *s, double rate, int64_t t, size_t count, real *w,
                  const real *dw, real *const *slots);

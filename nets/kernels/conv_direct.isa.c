@@ -302,7 +302,7 @@ struct sizes {
 
 static struct sizes sizes_of(const struct conv_shape *s, const struct tensor *x,
                              const struct tensor *y) {
-    assert(x->C == s->C && y->C == s->O && x->halo >= s->pad);
+    assert(x->C == s->C && y->C == s->O);
     assert(y->H > 0 && (y->H - 1) * s->stride + s->R <= x->H + 2 * s->pad);
     assert(y->W > 0 && (y->W - 1) * s->stride + s->S <= x->W + 2 * s->pad);
     return (struct sizes){
@@ -357,6 +357,7 @@ static void forward_pack(const struct sizes *z, const real *w, const real *b, re
 static void forward(const struct conv_shape *s, const struct tensor *x, const real *w,
                     const real *b, const struct tensor *y, size_t first, size_t last,
                     real *scratch) {
+    assert(x->halo >= s->pad);
     const struct sizes z = sizes_of(s, x, y);
     real *bias = scratch_aligned(scratch), *packed = bias + padded(z.O);
     struct correlation c = {
@@ -517,6 +518,7 @@ static void weigh_rows(const struct weighing *g) {
 static void backward_weights(const struct conv_shape *s, const struct tensor *x,
                              const struct tensor *dy, real *dw, size_t first, size_t last,
                              real *scratch) {
+    assert(x->halo >= s->pad);
     struct weighing g = {.z = sizes_of(s, x, dy), .tiles = tiles_for((ptrdiff_t)s->O), .dw = dw};
     const ptrdiff_t rows = rows_in_cache(&g.z);
     g.x_row = (ptrdiff_t)x->row;

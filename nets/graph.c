@@ -1,0 +1,243 @@
+/* Building a graph: see graph.h. Nothing is allocated for activations here, only shapes are
+ * worked out; nets/place.c sizes and gets the memory.
+ *
+ * The trap: sizes come from a config and may be absurd. Every count is first formed in double and
+ * refused above 2^40 elements, so that no product of sizes further on can wrap around. */
+#include "nets/graph.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nets/arch.h"
+
+static const double MOST = 0x1p40; /* elements of one tensor */
+enum { ALIGN = 16 };               /* reals: tensors of an arena begin on cache lines */
+
+/* Room for one more element at the end of a growing array. */
+static void *grow(void *array, size_t n, size_t size) {
+    if (n & (n - 1) || (n && n < 8)) return array; /* there is room up to the next power of two */
+    void *more = realloc(array, (n < 8 ? 8 : 2 * n) * size);
+    if (!more) abort();
+    return more;
+}
+#define GROW(array, n) ((array) = grow((array), (n), sizeof *(array)))
+
+static int fail(struct graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int fail(struct graph *g, const char *format, ...) {
+    if (g->error.status) return -1;
+    char text[sizeof g->error.text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    error_set(&g->error, STATUS_USAGE, "net %s: %s", g->arch->name, text);
+    return -1;
+}
+
+/* A value of H x W x C, or -1 with a sentence when it is too large to count. */
+static int value_add(struct graph *g, struct value v, const char *what) {
+    double count = (double)v.H * (double)v.W * (double)v.C * (double)g->batch;
+    if (v.H > INT_MAX || v.W > INT_MAX || v.C > INT_MAX || count > MOST)
+        return fail(g, "%s would give %.3g numbers for a batch of %zu; make it smaller", what,
+                    count, g->batch);
+    GROW(g->values, g->values_n);
+    v.stored_in = v.grad_in = (int)g->values_n;
+    v.last = -1;
+    g->values[g->values_n] = v;
+    return (int)g->values_n++;
+}
+
+int graph_input(struct graph *g, size_t m) {
+    if (g->error.status) return -1;
+    if (m >= g->inputs_n) return fail(g, "needs %zu inputs, the data have %zu", m + 1, g->inputs_n);
+    return (int)m;
+}
+
+static int layer_add(struct graph *g, const char *name) {
+    GROW(g->layers, g->layers_n);
+    g->layers[g->layers_n] = strdup(name);
+    if (!g->layers[g->layers_n]) abort();
+    return (int)g->layers_n++;
+}
+
+/* Normalization belongs to the layer before it; a convolution or linear op begins one. */
+static int layer_of(struct graph *g, const struct op_type *type, const char *name) {
+    if (!type->backward_params) return -1;
+    if (type->begins_layer || !g->layers_n) return layer_add(g, name);
+    return (int)g->layers_n - 1;
+}
+
+static void value_read(struct graph *g, int value, int op) {
+    g->values[value].consumers++;
+    g->values[value].last = op;
+}
+
+int graph_op(struct graph *g, const struct op_type *type, const int *in, struct op_options o) {
+    for (int i = 0; i < type->inputs; i++)
+        if (in[i] < 0) return -1;
+    if (g->error.status) return -1;
+    GROW(g->ops, g->ops_n);
+    struct op *op = &g->ops[g->ops_n];
+    *op = (struct op){.type = type, .options = o, .in = {-1, -1}};
+    for (int i = 0; i < type->inputs; i++) op->in[i] = in[i];
+    const struct value *x = &g->values[in[0]];
+    struct value y = {.H = x->H, .W = x->W, .C = x->C, .plane = x->plane};
+    const char *name = o.name ? o.name : type->name;
+
+    struct error why = {0};
+    op->layer = layer_of(g, type, name);
+    if (type->shape(g, op, &y, &why)) return fail(g, "layer %s: %s", name, why.text);
+    op->options.name = NULL; /* the architecture's, perhaps gone by now */
+    y.producer = (int)g->ops_n;
+    y.wants_grad = type->backward_params != NULL;
+    for (int i = 0; i < type->inputs; i++) y.wants_grad |= g->values[in[i]].wants_grad;
+    op->out = value_add(g, y, name);
+    if (op->out < 0) return -1;
+    for (int i = 0; i < type->inputs; i++) value_read(g, in[i], (int)g->ops_n);
+    g->ops_n++;
+    return op->out;
+}
+
+static int graph_op1(struct graph *g, const char *type, int x, struct op_options o) {
+    return graph_op(g, op_find(type), &x, o);
+}
+
+int graph_conv(struct graph *g, int x, struct op_options o) {
+    return graph_op1(g, "conv", x, o);
+}
+
+int graph_linear(struct graph *g, int x, const char *name, size_t outputs) {
+    return graph_op1(g, "linear", x,
+                     (struct op_options){.name = name, .outputs = outputs, .bias = true});
+}
+
+int graph_batchnorm(struct graph *g, int x, const char *name, bool relu) {
+    return graph_op1(g, "batchnorm", x, (struct op_options){.name = name, .relu = relu});
+}
+
+int graph_relu(struct graph *g, int x) {
+    return graph_op1(g, "relu", x, (struct op_options){0});
+}
+
+int graph_maxpool(struct graph *g, int x, size_t kernel, size_t stride) {
+    return graph_op1(g, "maxpool", x, (struct op_options){.kernel = kernel, .stride = stride});
+}
+
+int graph_avgpool(struct graph *g, int x, size_t kernel, size_t stride) {
+    return graph_op1(g, "avgpool", x, (struct op_options){.kernel = kernel, .stride = stride});
+}
+
+int graph_globalpool(struct graph *g, int x) {
+    return graph_op1(g, "globalpool", x, (struct op_options){0});
+}
+
+int graph_add(struct graph *g, int a, int b) {
+    int in[] = {a, b};
+    return graph_op(g, op_find("add"), in, (struct op_options){0});
+}
+
+int graph_flatten(struct graph *g, int x) {
+    return graph_op1(g, "flatten", x, (struct op_options){0});
+}
+
+int graph_output(struct graph *g, int logits) {
+    if (g->error.status) return g->error.status;
+    const struct value *v = &g->values[logits];
+    assert(v->H == 1 && v->W == 1 && v->C == g->K && v->wants_grad);
+    for (size_t i = 0; i < g->ops_n; i++)
+        assert(g->ops[i].out == logits || g->values[g->ops[i].out].consumers);
+    g->output = logits;
+    return STATUS_OK;
+}
+
+const struct value *graph_value(const struct graph *g, int value) {
+    return &g->values[value];
+}
+
+/* The next free place for `n` reals in an arena that holds *count so far. */
+static size_t reserve(size_t *count, size_t n) {
+    size_t offset = *count;
+    *count += (n + ALIGN - 1) / ALIGN * ALIGN;
+    return offset;
+}
+
+static size_t tensor_count(struct graph *g, const char *name, int rank, const size_t *shape) {
+    double count = 1;
+    for (int i = 0; i < rank; i++) count *= (double)shape[i];
+    if (count > MOST) {
+        fail(g, "%s would have %.3g numbers; make it smaller", name, count);
+        return 0;
+    }
+    size_t n = 1;
+    for (int i = 0; i < rank; i++) n *= shape[i];
+    return n;
+}
+
+static struct net_tensor tensor_make(struct graph *g, const struct op *op, const char *suffix,
+                                     int rank, const size_t *shape) {
+    struct net_tensor t = {.rank = rank, .layer = op->layer};
+    snprintf(t.name, sizeof t.name, "%.24s.%.20s", op->options.name, suffix);
+    for (int i = 0; i < rank; i++) t.shape[i] = shape[i];
+    t.count = tensor_count(g, t.name, rank, shape);
+    return t;
+}
+
+void graph_param(struct graph *g, struct op *op, int i, const char *suffix, int rank,
+                 const size_t *shape, struct init init) {
+    struct net_tensor t = tensor_make(g, op, suffix, rank, shape);
+    t.offset = op->param[i] = reserve(&g->params_count, t.count);
+    t.packed = i == 0 && op->type->pack && (!op->type->packs || op->type->packs(op));
+    GROW(g->params, g->params_n);
+    GROW(g->params_init, g->params_n);
+    GROW(g->params_op, g->params_n);
+    g->params[g->params_n] = t;
+    g->params_init[g->params_n] = init;
+    g->params_op[g->params_n++] = (int)g->ops_n;
+}
+
+void graph_buffer(struct graph *g, struct op *op, int i, const char *suffix, size_t n,
+                  double start) {
+    struct net_tensor t = tensor_make(g, op, suffix, 1, &n);
+    t.offset = op->buffer[i] = reserve(&g->buffers_count, n);
+    GROW(g->buffers, g->buffers_n);
+    GROW(g->buffers_start, g->buffers_n);
+    g->buffers[g->buffers_n] = t;
+    g->buffers_start[g->buffers_n++] = start;
+}
+
+void graph_state(struct graph *g, struct op *op, size_t n) {
+    op->state = reserve(&g->states_count, n);
+}
+
+/* He et al. 2015: N(0, 2 / fan_in), biases 0; or what nn.Linear and nn.Conv2d do by themselves,
+ * kaiming_uniform with a = sqrt(5): U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for both. */
+struct init graph_weight_init(const struct graph *g, size_t fan_in) {
+    double n = (double)fan_in;
+    return g->he_normal ? (struct init){INIT_NORMAL, sqrt(2 / n)}
+                        : (struct init){INIT_UNIFORM, sqrt(1 / n)};
+}
+
+struct init graph_bias_init(const struct graph *g, size_t fan_in) {
+    return g->he_normal ? (struct init){INIT_CONSTANT, 0}
+                        : (struct init){INIT_UNIFORM, sqrt(1 / (double)fan_in)};
+}
+
+/* The inputs of the network are its first values. */
+int graph_begin(struct graph *g, const struct net_spec *spec) {
+    *g = (struct graph){.arch = spec->arch,
+                        .K = spec->K,
+                        .batch = spec->batch,
+                        .threads = spec->threads,
+                        .inputs_n = spec->inputs_n};
+    for (size_t m = 0; m < spec->inputs_n; m++) {
+        const struct net_input *in = &spec->inputs[m];
+        struct value v = {.H = in->H, .W = in->W, .C = in->C, .plane = 1, .producer = -1};
+        if (value_add(g, v, in->name) < 0) break;
+    }
+    return g->error.status;
+}

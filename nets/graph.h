@@ -1,0 +1,104 @@
+/* The graph that an architecture builds: values (activations) and the ops between them, in order
+ * of execution, over arenas that are sized by a dry pass.
+ *
+ * Building: the first failure is kept, every later call does nothing, and graph_output reports it,
+ * so that an architecture reads as a list of layers:
+ *
+ *     int x = graph_input(g, 0);
+ *     x = graph_conv(g, x, (struct op_options){"conv1", .outputs = 16, .kernel = 3, .pad = 1});
+ *     x = graph_batchnorm(g, x, "norm1", true);
+ *     ...
+ *     return graph_output(g, x);                                                              */
+#ifndef NETS_GRAPH_H
+#define NETS_GRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "nets/net.h"
+#include "nets/op.h"
+#include "nets/tensor.h"
+
+/* An activation and its gradient. A flattened image keeps the engine's order, h w c, while
+ * PyTorch's nn.Flatten gives c h w: `plane` = H W of the image before (1 otherwise) lets the
+ * linear layer after it export its columns in PyTorch's order. */
+struct value {
+    size_t H, W, C, halo;
+    size_t plane;
+    int producer;    /* op; -1: an input of the network */
+    int consumers;   /* ops that read it */
+    int last;        /* the last of them */
+    bool wants_grad; /* parameters lie before it */
+    int stored_in;   /* value whose memory the activation uses: itself, unless in place */
+    int grad_in;     /* value whose memory the gradient uses */
+    struct tensor x, dx;
+};
+
+/* How a tensor starts: N(0, value^2), U(-value, value), or value itself. */
+enum init_kind { INIT_CONSTANT, INIT_NORMAL, INIT_UNIFORM };
+struct init {
+    enum init_kind kind;
+    double value;
+};
+
+/* One arena: `count` elements, zeroed, on cache lines. */
+struct arena {
+    void *data;
+    size_t bytes;
+};
+
+struct graph {
+    const struct arch *arch;
+    size_t K, batch;
+    int threads;
+    bool he_normal; /* weights N(0, 2 / fan_in), biases 0; else nn.Linear's and nn.Conv2d's own */
+    size_t inputs_n;
+
+    struct value *values; /* the inputs first */
+    struct op *ops;
+    struct net_tensor *params, *buffers;
+    struct init *params_init;
+    double *buffers_start; /* value that a buffer starts with */
+    int *params_op;        /* op that owns the parameter, for its packing */
+    char **layers;
+    size_t values_n, ops_n, params_n, buffers_n, layers_n;
+    size_t params_count, buffers_count, states_count; /* reals */
+    int output;
+    struct error error; /* the first failure; status 0: none */
+
+    struct arena params_arena, grads_arena, buffers_arena, states_arena, activations, gradients,
+        scratch;
+};
+
+/* For architectures. Values are numbered; -1 stands for one that failed. */
+int graph_input(struct graph *g, size_t m); /* modality m */
+int graph_op(struct graph *g, const struct op_type *type, const int *in, struct op_options o);
+int graph_conv(struct graph *g, int x, struct op_options o);
+int graph_linear(struct graph *g, int x, const char *name, size_t outputs);
+int graph_batchnorm(struct graph *g, int x, const char *name, bool relu);
+int graph_relu(struct graph *g, int x);
+int graph_maxpool(struct graph *g, int x, size_t kernel, size_t stride);
+int graph_avgpool(struct graph *g, int x, size_t kernel, size_t stride);
+int graph_globalpool(struct graph *g, int x);
+int graph_add(struct graph *g, int a, int b);
+int graph_flatten(struct graph *g, int x);
+int graph_output(struct graph *g, int logits); /* the status of it all */
+
+/* For ops, from `shape`. */
+const struct value *graph_value(const struct graph *g, int value);
+void graph_param(struct graph *g, struct op *op, int i, const char *suffix, int rank,
+                 const size_t *shape, struct init init);
+void graph_buffer(struct graph *g, struct op *op, int i, const char *suffix, size_t n,
+                  double start);
+void graph_state(struct graph *g, struct op *op, size_t n);
+/* How a weight and a bias with this many inputs per output start. */
+struct init graph_weight_init(const struct graph *g, size_t fan_in);
+struct init graph_bias_init(const struct graph *g, size_t fan_in);
+
+/* For net.c. */
+int graph_begin(struct graph *g, const struct net_spec *spec);
+int graph_allocate(struct graph *g, struct error *e); /* place.c: every tensor, and the memory */
+void graph_free(struct graph *g);
+
+#endif

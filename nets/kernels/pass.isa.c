@@ -1,0 +1,348 @@
+/* The loops behind pass.h, in plain C that the compiler vectorizes.
+ *
+ * Channels are contiguous but often few (8, 24), so a loop over the channels of one pixel would be
+ * all overhead. Loops run over tiles instead: `pixels` neighbouring pixels of a row, which lie
+ * side by side in memory, taken as one wide pixel; per-channel coefficients are repeated to the
+ * tile's length. Above TILE channels a tile is a part of one pixel. Images without halo follow
+ * each other without a gap and count as one long row.
+ *
+ * The trap: sums. They are kept per lane of a tile in `real` for at most FLUSH terms, then added
+ * to double, so that no sum over 100,000 pixels ever lives in a float. */
+#include "nets/kernels/pass.h"
+
+#include <string.h>
+
+enum { TILE = 256, LANES = 16, FLUSH = 64 };
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b)  PASTE_(a, b)
+
+struct tile {
+    size_t channel, channels; /* channels [channel, channel + channels) */
+    size_t pixels;            /* more than one only when it holds all channels */
+    size_t length;            /* pixels * channels */
+};
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* The tile that starts at channel `c` of C: all of a small pixel several times over, so that its
+ * length is a multiple of the lanes where that fits, or a part of a large pixel. */
+static struct tile tile_at(size_t C, size_t c) {
+    struct tile t = {c, least(C - c, TILE), 1, 0};
+    if (C <= TILE) {
+        size_t even = 1;
+        while (even < LANES && even * C % LANES) even *= 2;
+        if (even * C > TILE) even = 1;
+        while (even * C < TILE / 4) even *= 2;
+        t.pixels = even;
+    }
+    t.length = t.pixels * t.channels;
+    return t;
+}
+
+/* v[c], repeated for every pixel of the tile */
+static void tile_fill(const struct tile *t, const real *v, real *out) {
+    for (size_t p = 0; p < t->pixels; p++)
+        memcpy(out + p * t->channels, v + t->channel, t->channels * sizeof *out);
+}
+
+/* The rows of images [first, last): several tensors of one shape that differ in their halos. */
+struct rows {
+    size_t first, last, H, W;
+};
+
+static struct rows rows_of(const struct tensor *t, size_t halos, size_t first, size_t last) {
+    if (halos) return (struct rows){first, last, t->H, t->W};
+    return (struct rows){first, first + (last > first), 1, (last - first) * t->H * t->W};
+}
+
+/* How much of the tile there is at pixel p of a row of W: 0 past its end. */
+static size_t tile_length(const struct tile *t, size_t W, size_t p) {
+    return p < W ? least(t->pixels, W - p) * t->channels : 0;
+}
+
+/* For every tile of every row: `at(tensor)` is where it starts, `length` its size. */
+#define at(t) (tensor_at((t), n, h, 0) + p * C + tile.channel)
+#define FOR_TILES(rows)                                                                            \
+    for (size_t n = (rows).first; n < (rows).last; n++)                                            \
+        for (size_t h = 0; h < (rows).H; h++)                                                      \
+            for (size_t p = 0, length; (length = tile_length(&tile, (rows).W, p)) > 0;             \
+                 p += tile.pixels)
+#define FOR_CHANNELS(C)                                                                            \
+    for (struct tile tile = tile_at((C), 0); tile.channel < (C);                                   \
+         tile = tile_at((C), tile.channel + tile.channels))
+
+static void pass_relu(const struct tensor *x, const struct tensor *y, size_t first, size_t last) {
+    struct rows rows = rows_of(x, x->halo + y->halo, first, last);
+    for (size_t n = rows.first; n < rows.last; n++)
+        for (size_t h = 0; h < rows.H; h++) {
+            const real *from = tensor_at(x, n, h, 0);
+            real *to = tensor_at(y, n, h, 0);
+            size_t length = rows.W * x->C;
+#pragma omp simd
+            for (size_t i = 0; i < length; i++) to[i] = from[i] < 0 ? 0 : from[i];
+        }
+}
+
+static void pass_relu_backward(const struct tensor *y, const struct tensor *dy,
+                               const struct tensor *dx, size_t first, size_t last) {
+    struct rows rows = rows_of(y, y->halo + dy->halo + dx->halo, first, last);
+    for (size_t n = rows.first; n < rows.last; n++)
+        for (size_t h = 0; h < rows.H; h++) {
+            const real *out = tensor_at(y, n, h, 0), *from = tensor_at(dy, n, h, 0);
+            real *to = tensor_at(dx, n, h, 0);
+            size_t length = rows.W * y->C;
+#pragma omp simd
+            for (size_t i = 0; i < length; i++) to[i] = out[i] <= 0 ? 0 : from[i];
+        }
+}
+
+static void pass_add(const struct tensor *a, const struct tensor *b, const struct tensor *y,
+                     size_t first, size_t last) {
+    struct rows rows = rows_of(a, a->halo + b->halo + y->halo, first, last);
+    for (size_t n = rows.first; n < rows.last; n++)
+        for (size_t h = 0; h < rows.H; h++) {
+            const real *p = tensor_at(a, n, h, 0), *q = tensor_at(b, n, h, 0);
+            real *to = tensor_at(y, n, h, 0);
+            size_t length = rows.W * a->C;
+#pragma omp simd
+            for (size_t i = 0; i < length; i++) to[i] = p[i] + q[i];
+        }
+}
+
+static void pass_copy(const struct tensor *x, const struct tensor *y, size_t first, size_t last) {
+    struct rows rows = rows_of(x, x->halo + y->halo, first, last);
+    for (size_t n = rows.first; n < rows.last; n++)
+        for (size_t h = 0; h < rows.H; h++)
+            memcpy(tensor_at(y, n, h, 0), tensor_at(x, n, h, 0), rows.W * x->C * sizeof(real));
+}
+
+/* Add a tile's lanes to the sums of its channels, and start again from 0. */
+static void flush(const struct tile *t, real *lanes, double *sums) {
+    for (size_t p = 0; p < t->pixels; p++)
+        for (size_t c = 0; c < t->channels; c++)
+            sums[t->channel + c] += (double)lanes[p * t->channels + c];
+    memset(lanes, 0, t->length * sizeof *lanes);
+}
+
+static void pass_sums(const struct tensor *x, size_t first, size_t last, double *sums) {
+    size_t C = x->C;
+    struct rows rows = rows_of(x, x->halo, first, last);
+    FOR_CHANNELS(C) {
+        real s[TILE] = {0};
+        size_t terms = 0;
+        FOR_TILES(rows) {
+            const real *v = at(x);
+            for (size_t i = 0; i < length; i++) s[i] += v[i];
+            if (++terms % FLUSH == 0) flush(&tile, s, sums);
+        }
+        flush(&tile, s, sums);
+    }
+}
+
+static void pass_moments(const struct tensor *x, const real *pivot, size_t first, size_t last,
+                         double *sums) {
+    size_t C = x->C;
+    struct rows rows = rows_of(x, x->halo, first, last);
+    FOR_CHANNELS(C) {
+        real s[TILE] = {0}, q[TILE] = {0}, origin[TILE];
+        size_t terms = 0;
+        tile_fill(&tile, pivot, origin);
+        FOR_TILES(rows) {
+            const real *v = at(x);
+            for (size_t i = 0; i < length; i++) {
+                real u = v[i] - origin[i];
+                s[i] += u;
+                q[i] += u * u;
+            }
+            if (++terms % FLUSH == 0) {
+                flush(&tile, s, sums);
+                flush(&tile, q, sums + C);
+            }
+        }
+        flush(&tile, s, sums);
+        flush(&tile, q, sums + C);
+    }
+}
+
+static void pass_norm(const struct tensor *x, const struct pass_norm *k, const struct tensor *y,
+                      size_t first, size_t last) {
+    size_t C = x->C;
+    struct rows rows = rows_of(x, x->halo + y->halo, first, last);
+    real least_value = k->relu ? 0 : -(real)__builtin_inf();
+    FOR_CHANNELS(C) {
+        real mean[TILE], scale[TILE], shift[TILE];
+        tile_fill(&tile, k->mean, mean);
+        tile_fill(&tile, k->scale, scale);
+        tile_fill(&tile, k->shift, shift);
+        FOR_TILES(rows) {
+            const real *v = at(x);
+            real *to = at(y);
+#pragma omp simd
+            for (size_t i = 0; i < length; i++) {
+                real u = (v[i] - mean[i]) * scale[i] + shift[i];
+                to[i] = u < least_value ? least_value : u;
+            }
+        }
+    }
+}
+
+static void pass_norm_sums(const struct tensor *x, const struct tensor *dy,
+                           const struct pass_norm *k, size_t first, size_t last, double *sums) {
+    size_t C = x->C;
+    struct rows rows = rows_of(x, x->halo + dy->halo, first, last);
+    real off = k->relu ? 0 : -(real)__builtin_inf();
+    FOR_CHANNELS(C) {
+        real s[TILE] = {0}, q[TILE] = {0}, mean[TILE], scale[TILE], shift[TILE];
+        size_t terms = 0;
+        tile_fill(&tile, k->mean, mean);
+        tile_fill(&tile, k->scale, scale);
+        tile_fill(&tile, k->shift, shift);
+        FOR_TILES(rows) {
+            const real *v = at(x);
+            const real *from = at(dy);
+            for (size_t i = 0; i < length; i++) {
+                real u = v[i] - mean[i];
+                real g = u * scale[i] + shift[i] <= off ? 0 : from[i];
+                s[i] += g;
+                q[i] += g * u;
+            }
+            if (++terms % FLUSH == 0) {
+                flush(&tile, s, sums);
+                flush(&tile, q, sums + C);
+            }
+        }
+        flush(&tile, s, sums);
+        flush(&tile, q, sums + C);
+    }
+}
+
+static void pass_norm_backward(const struct tensor *x, const struct tensor *dy,
+                               const struct pass_norm *k, const struct tensor *dx, size_t first,
+                               size_t last) {
+    size_t C = x->C;
+    struct rows rows = rows_of(x, x->halo + dy->halo + dx->halo, first, last);
+    real off = k->relu ? 0 : -(real)__builtin_inf();
+    FOR_CHANNELS(C) {
+        real mean[TILE], scale[TILE], shift[TILE], a[TILE], b[TILE], d[TILE];
+        tile_fill(&tile, k->mean, mean);
+        tile_fill(&tile, k->scale, scale);
+        tile_fill(&tile, k->shift, shift);
+        tile_fill(&tile, k->a, a);
+        tile_fill(&tile, k->b, b);
+        tile_fill(&tile, k->d, d);
+        FOR_TILES(rows) {
+            const real *v = at(x);
+            const real *from = at(dy);
+            real *to = at(dx);
+#pragma omp simd
+            for (size_t i = 0; i < length; i++) {
+                real u = v[i] - mean[i];
+                real g = u * scale[i] + shift[i] <= off ? 0 : from[i];
+                to[i] = a[i] * g + b[i] * u + d[i];
+            }
+        }
+    }
+}
+
+/* The taps [first, last) of a window's rows (or columns) at output i that lie inside the image. */
+struct taps {
+    size_t first, last;
+};
+
+static struct taps taps_of(const struct pass_window *w, size_t i, size_t size) {
+    size_t start = i * w->stride; /* of the padded image */
+    struct taps t = {start < w->pad ? w->pad - start : 0, w->kernel};
+    if (start + t.last > w->pad + size) t.last = w->pad + size - start;
+    return t;
+}
+
+#define FOR_OUTPUTS(y)                                                                             \
+    for (size_t n = first; n < last; n++)                                                          \
+        for (size_t i = 0; i < (y)->H; i++)                                                        \
+            for (size_t j = 0; j < (y)->W; j++)
+
+static void pass_maxpool(const struct pass_window *w, const struct tensor *x,
+                         const struct tensor *y, size_t first, size_t last) {
+    size_t C = x->C;
+    FOR_OUTPUTS(y) {
+        struct taps down = taps_of(w, i, x->H), across = taps_of(w, j, x->W);
+        real *to = tensor_at(y, n, i, j);
+        for (size_t c = 0; c < C; c++) to[c] = -(real)__builtin_inf();
+        for (size_t r = down.first; r < down.last; r++)
+            for (size_t s = across.first; s < across.last; s++) {
+                const real *v =
+                    tensor_at(x, n, i * w->stride + r - w->pad, j * w->stride + s - w->pad);
+#pragma omp simd
+                for (size_t c = 0; c < C; c++) to[c] = v[c] > to[c] || v[c] != v[c] ? v[c] : to[c];
+            }
+    }
+}
+
+static void clear(const struct tensor *x, size_t first, size_t last) {
+    struct rows rows = rows_of(x, x->halo, first, last);
+    for (size_t n = rows.first; n < rows.last; n++)
+        for (size_t h = 0; h < rows.H; h++)
+            memset(tensor_at(x, n, h, 0), 0, rows.W * x->C * sizeof(real));
+}
+
+static void pass_maxpool_backward(const struct pass_window *w, const struct tensor *x,
+                                  const struct tensor *y, const struct tensor *dy,
+                                  const struct tensor *dx, size_t first, size_t last) {
+    clear(dx, first, last);
+    FOR_OUTPUTS(y) {
+        struct taps down = taps_of(w, i, x->H), across = taps_of(w, j, x->W);
+        for (size_t c0 = 0; c0 < x->C; c0 += TILE) {
+            size_t channels = least(x->C - c0, TILE);
+            const real *most = tensor_at(y, n, i, j) + c0;
+            real left[TILE]; /* gradient not yet given away */
+            memcpy(left, tensor_at(dy, n, i, j) + c0, channels * sizeof *left);
+            for (size_t r = down.first; r < down.last; r++)
+                for (size_t s = across.first; s < across.last; s++) {
+                    size_t h = i * w->stride + r - w->pad, v = j * w->stride + s - w->pad;
+                    const real *in = tensor_at(x, n, h, v) + c0;
+                    real *to = tensor_at(dx, n, h, v) + c0;
+#pragma omp simd
+                    for (size_t c = 0; c < channels; c++) {
+                        real given = in[c] == most[c] ? left[c] : 0;
+                        to[c] += given;
+                        left[c] = in[c] == most[c] ? 0 : left[c];
+                    }
+                }
+        }
+    }
+}
+
+static double pass_sum_squares(const real *x, size_t n) {
+    double lanes[LANES] = {0}, sum = 0;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++) lanes[l] += (double)x[i + l] * (double)x[i + l];
+    for (; i < n; i++) sum += (double)x[i] * (double)x[i];
+    for (size_t l = 0; l < LANES; l++) sum += lanes[l];
+    return sum;
+}
+
+static void pass_accumulate(real *to, const real *from, size_t n) {
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) to[i] += from[i];
+}
+
+extern const struct pass PASTE(pass_, ISA);
+const struct pass PASTE(pass_, ISA) = {
+    .relu = pass_relu,
+    .relu_backward = pass_relu_backward,
+    .add = pass_add,
+    .copy = pass_copy,
+    .sums = pass_sums,
+    .moments = pass_moments,
+    .norm = pass_norm,
+    .norm_sums = pass_norm_sums,
+    .norm_backward = pass_norm_backward,
+    .maxpool = pass_maxpool,
+    .maxpool_backward = pass_maxpool_backward,
+    .sum_squares = pass_sum_squares,
+    .accumulate = pass_accumulate,
+};

@@ -1,0 +1,54 @@
+/* The list of ops, and the fixed pieces that their work is cut into: see op.h. */
+#include "nets/op.h"
+
+#include <omp.h>
+#include <string.h>
+
+#define OP(name) extern const struct op_type op_##name;
+#include "nets/ops/ops.def"
+#undef OP
+
+static const struct op_type *const OPS[] = {
+#define OP(name) &op_##name,
+#include "nets/ops/ops.def"
+#undef OP
+};
+
+const struct op_type *const *op_list(size_t *n) {
+    *n = sizeof OPS / sizeof *OPS;
+    return OPS;
+}
+
+const struct op_type *op_find(const char *name) {
+    for (size_t i = 0; i < sizeof OPS / sizeof *OPS; i++)
+        if (strcmp(OPS[i]->name, name) == 0) return OPS[i];
+    return NULL;
+}
+
+static struct piece piece_at(size_t total, size_t pieces, size_t i) {
+    return (struct piece){i, total * i / pieces, total * (i + 1) / pieces, 0};
+}
+
+void op_each_piece(const struct op *op, const struct op_run *run, size_t total, size_t pieces,
+                   op_work *work) {
+    if (run->threads == 1 || pieces == 1) {
+        for (size_t i = 0; i < pieces; i++) work(op, run, piece_at(total, pieces, i));
+        return;
+    }
+#pragma omp parallel for num_threads(run->threads) schedule(dynamic, 1)
+    for (size_t i = 0; i < pieces; i++) {
+        struct piece piece = piece_at(total, pieces, i);
+        piece.thread = omp_get_thread_num();
+        work(op, run, piece);
+    }
+}
+
+double *op_zeroed(const struct op_run *run, size_t n) {
+    return memset(run->scratch, 0, n * sizeof(double));
+}
+
+void op_reduce_sums(const double *parts, size_t pieces, size_t n, double *sums) {
+    memset(sums, 0, n * sizeof *sums);
+    for (size_t p = 0; p < pieces; p++)
+        for (size_t i = 0; i < n; i++) sums[i] += parts[p * n + i];
+}

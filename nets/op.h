@@ -1,0 +1,139 @@
+/* An op: one layer's arithmetic. One file each under nets/ops, with shape, forward, backward and
+ * per-example gradient norm side by side, ending in one `const struct op_type`, and one line in
+ * nets/ops/ops.def.
+ *
+ * Letters: N examples, H W C of an activation; x the input, y the output; dx, dy the gradients of
+ * the loss by them. Activations have the halo that their readers need, gradients have none. */
+#ifndef NETS_OP_H
+#define NETS_OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/real.h"
+#include "nets/kernels/conv.h"
+#include "nets/kernels/pass.h"
+#include "nets/net.h"
+#include "nets/tensor.h"
+
+enum { OP_INPUTS = 2, OP_TENSORS = 2, OP_PIECES = 8 };
+
+struct graph;
+struct value;
+
+/* What an architecture says of an op; each op reads the fields that concern it. */
+struct op_options {
+    const char *name;           /* of its tensors: "conv1" has conv1.weight */
+    size_t outputs;             /* conv, linear: channels or features of y */
+    size_t kernel, stride, pad; /* conv, pools: square; stride 0 means 1 (conv) or `kernel` */
+    bool bias;                  /* conv, linear */
+    bool relu;                  /* batchnorm: y = max(y, 0) in the same pass */
+};
+
+struct op {
+    const struct op_type *type;
+    struct op_options options;
+    int in[OP_INPUTS], out;                       /* values of the graph */
+    int layer;                                    /* that its parameters belong to; -1: has none */
+    size_t param[OP_TENSORS], buffer[OP_TENSORS]; /* offsets into the arenas */
+    size_t state; /* offset of what it keeps from forward to backward */
+
+    /* Set once all shapes are known. data NULL in a gradient: nobody wants it. */
+    struct tensor x[OP_INPUTS], y;
+    struct tensor dx[OP_INPUTS], dy;
+    bool dx_adds[OP_INPUTS]; /* dx is a share; the graph adds it to the value's gradient */
+
+    struct conv_shape conv;
+    const struct conv_kernel *kernel;
+    size_t plane; /* linear: positions per feature before the flattening, see struct value */
+};
+
+/* One walk over the graph. */
+struct op_run {
+    size_t N;
+    enum net_mode mode;
+    int threads;
+    real *params, *grads, *buffers, *states;
+    unsigned char *scratch; /* of the op that runs, aligned to 64 bytes */
+    const struct pass *pass;
+    double *g2; /* [N, layers]: backward_g2 adds to it */
+    size_t layers;
+};
+
+struct op_type {
+    const char *name;
+    const char *doc; /* one sentence */
+    int inputs;
+    bool begins_layer;      /* conv, linear: a layer of the network's own name */
+    bool view;              /* y is x under another shape */
+    bool in_place;          /* y may be written over x, which backward does not read */
+    bool in_place_backward; /* dx[0] may be written over dy */
+
+    /* Fill y's H, W, C; declare tensors and state. A sentence when the shapes cannot be. */
+    int (*shape)(struct graph *g, struct op *op, struct value *y, struct error *e);
+    /* Bytes that any one call below needs for up to N examples. NULL: none. */
+    size_t (*scratch)(const struct op *op, size_t N, int threads);
+    void (*forward)(const struct op *op, const struct op_run *run);
+    /* Gradients by its parameters, overwritten. Comes before backward_data. NULL: has none. */
+    void (*backward_params)(const struct op *op, const struct op_run *run);
+    /* Gradients by its inputs, overwritten; called when at least one is wanted. */
+    void (*backward_data)(const struct op *op, const struct op_run *run);
+    /* *op_g2(op, run, n) += squared norm of example n's gradient by the parameters, for every n;
+     * after NET_EVAL. May use the parameters' gradients as scratch. */
+    void (*backward_g2)(const struct op *op, const struct op_run *run);
+    /* Between this op's order of its first parameter and PyTorch's. NULL: they are the same;
+     * `packs` says whether they differ for this op (NULL: always). */
+    bool (*packs)(const struct op *op);
+    void (*pack)(const struct op *op, const real *pytorch, real *packed);
+    void (*unpack)(const struct op *op, const real *packed, real *pytorch);
+};
+
+const struct op_type *op_find(const char *name);
+const struct op_type *const *op_list(size_t *n);
+
+static inline real *op_param(const struct op *op, const struct op_run *run, int i) {
+    return run->params + op->param[i];
+}
+
+static inline real *op_grad(const struct op *op, const struct op_run *run, int i) {
+    return run->grads + op->param[i];
+}
+
+static inline real *op_state(const struct op *op, const struct op_run *run) {
+    return run->states + op->state;
+}
+
+static inline double *op_g2(const struct op *op, const struct op_run *run, size_t n) {
+    return run->g2 + n * run->layers + (size_t)op->layer;
+}
+
+/* Work is cut into pieces [first, last) of some range, fixed by its size and never by the number
+ * of threads, so that results are the same bits for any number. `thread` (0..threads-1) only
+ * chooses the scratch to use; `index` says which piece it is. */
+struct piece {
+    size_t index, first, last;
+    int thread;
+};
+
+typedef void op_work(const struct op *op, const struct op_run *run, struct piece piece);
+
+/* The number of pieces of N examples. */
+static inline size_t op_pieces(size_t N) {
+    return N < OP_PIECES ? N : OP_PIECES;
+}
+
+/* Call `work` for each piece of [0, total), in parallel; in order when there is one thread. */
+void op_each_piece(const struct op *op, const struct op_run *run, size_t total, size_t pieces,
+                   op_work *work);
+
+/* The first n doubles of the scratch, set to 0. */
+double *op_zeroed(const struct op_run *run, size_t n);
+
+/* sums[i] = parts[0][i] + parts[1][i] + ... in this order, of parts[pieces][n] */
+void op_reduce_sums(const double *parts, size_t pieces, size_t n, double *sums);
+
+static inline size_t op_bytes(size_t n, size_t size) { /* rounded up to whole cache lines */
+    return (n * size + 63) / 64 * 64;
+}
+
+#endif

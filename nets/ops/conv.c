@@ -1,0 +1,174 @@
+/* conv: cross-correlation with a square kernel, stride and zero padding, as torch.nn.Conv2d.
+ * The arithmetic is nets/kernels/conv.h's; here it is cut into pieces of images.
+ *
+ * Weight gradients: each piece sums its own images into a gradient of its own, then the pieces are
+ * added in order; so that this stays in cache there are fewer pieces when a gradient is large.
+ * An example's squared gradient norm: its weight gradient alone in a tile of scratch, squared and
+ * summed, one image after the other; no batch of gradients ever exists.
+ *
+ * The trap: the first piece writes the gradient arena itself, so it must be zeroed too. */
+#include <string.h>
+
+#include "nets/graph.h"
+#include "nets/op.h"
+
+enum { WEIGHT, BIAS };
+static const size_t GRADIENT_BYTES = 8 << 20; /* of all pieces together */
+
+static int out_size(size_t in, const struct conv_shape *s, size_t *out) {
+    if (in + 2 * s->pad < s->R) return STATUS_USAGE;
+    *out = (in + 2 * s->pad - s->R) / s->stride + 1;
+    return STATUS_OK;
+}
+
+static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, struct error *e) {
+    const struct value *x = graph_value(g, op->in[0]);
+    const struct op_options *o = &op->options;
+    op->conv = (struct conv_shape){.C = x->C,
+                                   .O = o->outputs,
+                                   .R = o->kernel,
+                                   .S = o->kernel,
+                                   .stride = o->stride ? o->stride : 1,
+                                   .pad = o->pad};
+    op->kernel = conv_choose(&op->conv);
+    if (out_size(x->H, &op->conv, &y->H) || out_size(x->W, &op->conv, &y->W))
+        return error_set(e, STATUS_USAGE,
+                         "its %zu x %zu input is smaller than its %zu x %zu kernel; "
+                         "use larger images or a shallower network",
+                         x->H, x->W, o->kernel, o->kernel);
+    y->C = o->outputs;
+    size_t fan_in = x->C * o->kernel * o->kernel;
+    graph_param(g, op, WEIGHT, "weight", 4, (size_t[]){o->outputs, x->C, o->kernel, o->kernel},
+                graph_weight_init(g, fan_in));
+    if (o->bias)
+        graph_param(g, op, BIAS, "bias", 1, (size_t[]){o->outputs}, graph_bias_init(g, fan_in));
+    return STATUS_OK;
+}
+
+/* Scratch: a kernel's own for each thread, then weight gradients; the bias, whose turn comes after
+ * the weights', uses the same bytes for its sums. */
+static size_t kernel_bytes(const struct op *op) {
+    return op_bytes(op->kernel->scratch(&op->conv, &op->x[0], &op->y), sizeof(real));
+}
+
+static size_t gradient_bytes(const struct op *op) {
+    return op_bytes(conv_weights(&op->conv), sizeof(real));
+}
+
+static size_t gradient_pieces(const struct op *op, size_t N) {
+    size_t most = GRADIENT_BYTES / gradient_bytes(op);
+    size_t pieces = op_pieces(N);
+    return most < 1 ? 1 : most < pieces ? most : pieces;
+}
+
+static size_t conv_layer_scratch(const struct op *op, size_t N, int threads) {
+    size_t tiles = gradient_pieces(op, N);
+    if (tiles < (size_t)threads) tiles = (size_t)threads; /* one each for single examples */
+    size_t weights = (size_t)threads * kernel_bytes(op) + tiles * gradient_bytes(op);
+    size_t rows = OP_PIECES + 1 + (size_t)threads;
+    size_t bias = op_bytes(rows * op->conv.O, sizeof(double));
+    return weights > bias ? weights : bias;
+}
+
+static real *kernel_scratch(const struct op *op, const struct op_run *run, int thread) {
+    return (real *)(run->scratch + (size_t)thread * kernel_bytes(op));
+}
+
+static real *gradient_scratch(const struct op *op, const struct op_run *run, size_t i) {
+    return (real *)(run->scratch + (size_t)run->threads * kernel_bytes(op) +
+                    i * gradient_bytes(op));
+}
+
+static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    op->kernel->forward(&op->conv, &op->x[0], op_param(op, run, WEIGHT),
+                        op->options.bias ? op_param(op, run, BIAS) : NULL, &op->y, p.first, p.last,
+                        kernel_scratch(op, run, p.thread));
+}
+
+static void conv_layer_forward(const struct op *op, const struct op_run *run) {
+    op_each_piece(op, run, run->N, op_pieces(run->N), forward_piece);
+}
+
+static void weights_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    real *dw = p.index ? gradient_scratch(op, run, p.index) : op_grad(op, run, WEIGHT);
+    memset(dw, 0, conv_weights(&op->conv) * sizeof *dw);
+    op->kernel->backward_weights(&op->conv, &op->x[0], &op->dy, dw, p.first, p.last,
+                                 kernel_scratch(op, run, p.thread));
+}
+
+static void bias_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    run->pass->sums(&op->dy, p.first, p.last, (double *)run->scratch + p.index * op->conv.O);
+}
+
+static void conv_layer_backward_params(const struct op *op, const struct op_run *run) {
+    size_t O = op->conv.O, pieces = gradient_pieces(op, run->N);
+    real *dw = op_grad(op, run, WEIGHT);
+    op_each_piece(op, run, run->N, pieces, weights_piece);
+    for (size_t i = 1; i < pieces; i++)
+        run->pass->accumulate(dw, gradient_scratch(op, run, i), conv_weights(&op->conv));
+    if (!op->options.bias) return;
+
+    pieces = op_pieces(run->N);
+    double *parts = op_zeroed(run, (pieces + 1) * O), *sums = parts + pieces * O;
+    op_each_piece(op, run, run->N, pieces, bias_piece);
+    op_reduce_sums(parts, pieces, O, sums);
+    for (size_t o = 0; o < O; o++) op_grad(op, run, BIAS)[o] = (real)sums[o];
+}
+
+static void data_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    op->kernel->backward_data(&op->conv, &op->dy, op_param(op, run, WEIGHT), &op->dx[0], p.first,
+                              p.last, kernel_scratch(op, run, p.thread));
+}
+
+static void conv_layer_backward_data(const struct op *op, const struct op_run *run) {
+    op_each_piece(op, run, run->N, op_pieces(run->N), data_piece);
+}
+
+static void weights_g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    size_t count = conv_weights(&op->conv);
+    real *dw = gradient_scratch(op, run, (size_t)p.thread);
+    for (size_t n = p.first; n < p.last; n++) {
+        memset(dw, 0, count * sizeof *dw);
+        op->kernel->backward_weights(&op->conv, &op->x[0], &op->dy, dw, n, n + 1,
+                                     kernel_scratch(op, run, p.thread));
+        *op_g2(op, run, n) += run->pass->sum_squares(dw, count);
+    }
+}
+
+static void bias_g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    size_t O = op->conv.O;
+    double *db = (double *)run->scratch + (size_t)p.thread * O;
+    for (size_t n = p.first; n < p.last; n++) {
+        memset(db, 0, O * sizeof *db);
+        run->pass->sums(&op->dy, n, n + 1, db);
+        for (size_t o = 0; o < O; o++) *op_g2(op, run, n) += db[o] * db[o];
+    }
+}
+
+static void conv_layer_backward_g2(const struct op *op, const struct op_run *run) {
+    op_each_piece(op, run, run->N, op_pieces(run->N), weights_g2_piece);
+    if (op->options.bias) op_each_piece(op, run, run->N, op_pieces(run->N), bias_g2_piece);
+}
+
+static void conv_layer_pack(const struct op *op, const real *pytorch, real *packed) {
+    conv_pack(&op->conv, pytorch, packed);
+}
+
+static void conv_layer_unpack(const struct op *op, const real *packed, real *pytorch) {
+    conv_unpack(&op->conv, packed, pytorch);
+}
+
+const struct op_type op_conv = {
+    .name = "conv",
+    .doc = "Two-dimensional convolution: square kernel, stride, zero padding, optional bias.",
+    .inputs = 1,
+    .begins_layer = true,
+    .shape = conv_layer_shape,
+    .scratch = conv_layer_scratch,
+    .forward = conv_layer_forward,
+    .backward_params = conv_layer_backward_params,
+    .backward_data = conv_layer_backward_data,
+    .backward_g2 = conv_layer_backward_g2,
+    .pack = conv_layer_pack,
+    .unpack = conv_layer_unpack,
+};

@@ -1,0 +1,36 @@
+/* relu: y = max(x, 0), in place where nobody else reads x. dx = dy where y > 0, else 0, which needs
+ * the output alone. After a batchnorm use its `relu` option instead: one pass less. */
+#include "nets/graph.h"
+#include "nets/op.h"
+
+static int relu_shape(struct graph *g, struct op *op, struct value *y, struct error *e) {
+    (void)g, (void)op, (void)y, (void)e; /* y comes with the shape of x */
+    return STATUS_OK;
+}
+
+static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    run->pass->relu(&op->x[0], &op->y, p.first, p.last);
+}
+
+static void relu_forward(const struct op *op, const struct op_run *run) {
+    op_each_piece(op, run, run->N, op_pieces(run->N), forward_piece);
+}
+
+static void data_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    run->pass->relu_backward(&op->y, &op->dy, &op->dx[0], p.first, p.last);
+}
+
+static void relu_backward_data(const struct op *op, const struct op_run *run) {
+    op_each_piece(op, run, run->N, op_pieces(run->N), data_piece);
+}
+
+const struct op_type op_relu = {
+    .name = "relu",
+    .doc = "Rectifier: negative values become 0.",
+    .inputs = 1,
+    .in_place = true,
+    .in_place_backward = true,
+    .shape = relu_shape,
+    .forward = relu_forward,
+    .backward_data = relu_backward_data,
+};

@@ -1,0 +1,356 @@
+/* Every op of the registry: its gradients by finite differences in training and evaluation, its
+ * per-example squared gradients against a loop of single examples, the same bits for any number
+ * of threads; then what single ops promise, against hand-computed numbers. */
+#include "tests/net_fixture.h"
+
+#include "nets/graph.h"
+#include "nets/op.h"
+
+enum { K = 4, BATCH = 11 };
+
+/* How the ops are tried: after a convolution, so that their gradient by the input matters, and
+ * before a linear head. An op without an entry here is tried with all options 0. */
+static const struct {
+    const char *name;
+    struct op_options options;
+} CASES[] = {
+    {"conv", {.name = "conv", .outputs = 5, .kernel = 3, .stride = 2, .pad = 1, .bias = true}},
+    {"conv", {.name = "conv", .outputs = 3, .kernel = 5, .stride = 1, .pad = 2}},
+    {"conv", {.name = "conv", .outputs = 7, .kernel = 1}},
+    {"linear", {.name = "fc", .outputs = 9, .bias = true}},
+    {"linear", {.name = "fc", .outputs = 300}},
+    {"batchnorm", {.name = "norm"}},
+    {"batchnorm", {.name = "norm", .relu = true}},
+    {"maxpool", {.kernel = 2}},
+    {"maxpool", {.kernel = 3, .stride = 2, .pad = 1}},
+    {"avgpool", {.kernel = 2}},
+    {"avgpool", {.kernel = 3, .stride = 2, .pad = 1}},
+    {"relu", {0}},
+    {"globalpool", {0}},
+    {"add", {0}},
+    {"flatten", {0}},
+};
+enum { CASES_N = sizeof CASES / sizeof *CASES };
+
+/* `shared`: the op's input is read by another op too, so nothing can work in place, and its
+ * gradient has two shares. */
+static int trial_build(struct graph *g, const struct settings *s, struct error *e) {
+    (void)e;
+    size_t i = (size_t)settings_int(s, "case");
+    const struct op_type *type = op_find(CASES[i].name);
+    struct op_options stem = {.name = "stem", .outputs = 6, .kernel = 3, .pad = 1, .bias = true};
+    int x = graph_conv(g, graph_input(g, 0), stem);
+    if (!strcmp(type->name, "linear")) x = graph_flatten(g, x);
+    stem.name = "side";
+    int side = type->inputs == 2 ? graph_conv(g, graph_input(g, 0), stem) : -1;
+    int y = graph_op(g, type, (int[]){x, side}, CASES[i].options);
+    if (graph_value(g, y)->H > 1) y = graph_flatten(g, y);
+    y = graph_linear(g, y, "head", K);
+    if (settings_bool(s, "shared")) {
+        if (graph_value(g, x)->H > 1) x = graph_flatten(g, graph_avgpool(g, x, 3, 2));
+        y = graph_add(g, y, graph_linear(g, x, "other", K));
+    }
+    return graph_output(g, y);
+}
+
+static const struct param TRIAL_PARAMS[] = {
+    {"case", PARAM_INT, "0", 0, CASES_N, NULL, NULL, "Which of CASES.", false},
+    {"shared", PARAM_BOOL, "false", 0, 0, NULL, NULL, "Give its input a second reader.", false},
+    {0}};
+static const struct arch TRIAL = {"trial", "One op between a convolution and a head.", TRIAL_PARAMS,
+                                  trial_build};
+
+static struct net *trial(size_t i, bool shared, int threads) {
+    char which[32];
+    snprintf(which, sizeof which, "case=%zu", i);
+    const char *values[] = {which, shared ? "shared=true" : NULL, NULL};
+    struct error e = {0};
+    struct net *net =
+        net_make(&TRIAL, values, (struct net_input){"image", 7, 6, 3}, K, BATCH, threads, &e);
+    if (!net) fail_msg("%s", e.text);
+    net_init(net, 5);
+    params_shake(net, 6);
+    input_fill(net, BATCH, 7);
+    return net;
+}
+
+static void every_op_has_a_case(void **unused) {
+    (void)unused;
+    size_t n;
+    const struct op_type *const *ops = op_list(&n);
+    for (size_t i = 0; i < n; i++) {
+        size_t found = 0;
+        for (size_t j = 0; j < CASES_N; j++) found += !strcmp(CASES[j].name, ops[i]->name);
+        if (!found) fail_msg("op %s has no case", ops[i]->name);
+        assert_ptr_equal(op_find(ops[i]->name), ops[i]);
+    }
+    assert_null(op_find("no such op"));
+}
+
+static void gradients_agree_with_finite_differences(void **unused) {
+    (void)unused;
+    for (size_t i = 0; i < CASES_N; i++)
+        for (int shared = 0; shared < 2; shared++) {
+            struct net *net = trial(i, shared, 1);
+            check_finite_differences(net, BATCH, K, NET_TRAIN, CASES[i].name);
+            check_finite_differences(net, BATCH, K, NET_EVAL, CASES[i].name);
+            net_free(net);
+        }
+}
+
+static void the_finite_difference_check_can_fail(void **unused) {
+    (void)unused;
+    struct net *net = trial(0, false, 1);
+    size_t n;
+    const struct net_tensor *t = net_param_table(net, &n);
+    int32_t labels[BATCH], others[BATCH];
+    labels_fill(labels, BATCH, K);
+    for (size_t i = 0; i < BATCH; i++) others[i] = (labels[i] + 1) % K;
+    assert_true(fd_error(net, &t[0], labels, BATCH, NET_TRAIN, 3) < FD_TOLERANCE);
+    /* the gradient for other labels must not pass: difference quotients by hand */
+    mean_loss(net, others, BATCH, NET_TRAIN);
+    net_backward(net, BATCH);
+    double wrong = (double)net_grads(net)[t[0].offset];
+    real *w = net_params(net) + t[0].offset;
+    *w += (real)FD_STEP;
+    double up = mean_loss(net, labels, BATCH, NET_TRAIN);
+    *w -= (real)(2 * FD_STEP);
+    double down = mean_loss(net, labels, BATCH, NET_TRAIN);
+    assert_true(fabs((up - down) / (2 * FD_STEP) - wrong) > 1e-3);
+    net_free(net);
+}
+
+static void squared_gradients_are_those_of_single_examples(void **unused) {
+    (void)unused;
+    for (size_t i = 0; i < CASES_N; i++)
+        for (int shared = 0; shared < 2; shared++) {
+            struct net *net = trial(i, shared, 1);
+            check_g2(net, BATCH, K, 9, CASES[i].name);
+            net_free(net);
+        }
+}
+
+/* Two training steps and a Fisher pass, everything copied out. */
+static void bits_of(size_t i, int threads, real *grads, double *g2) {
+    struct net *net = trial(i, true, threads);
+    int32_t labels[BATCH];
+    labels_fill(labels, BATCH, K);
+    for (int step = 0; step < 2; step++) {
+        net_forward(net, BATCH, NET_TRAIN);
+        net_loss(net, labels, BATCH);
+        net_backward(net, BATCH);
+        for (size_t j = 0; j < net_params_count(net); j++)
+            net_params(net)[j] -= (real)0.1 * net_grads(net)[j];
+    }
+    memcpy(grads, net_grads(net), net_params_count(net) * sizeof *grads);
+    net_forward(net, BATCH, NET_EVAL);
+    net_loss(net, labels, BATCH);
+    net_backward_g2(net, BATCH, g2);
+    net_free(net);
+}
+
+static void any_number_of_threads_gives_the_same_bits(void **unused) {
+    (void)unused;
+    enum { MOST = 1 << 18 };
+    real *one = calloc(MOST, sizeof *one), *many = calloc(MOST, sizeof *many);
+    for (size_t i = 0; i < CASES_N; i++)
+        for (int threads = 2; threads <= 3; threads++) {
+            double g2_one[BATCH * 8] = {0}, g2_many[BATCH * 8] = {0};
+            bits_of(i, 1, one, g2_one);
+            bits_of(i, threads, many, g2_many);
+            assert_memory_equal(one, many, MOST * sizeof *one);
+            assert_memory_equal(g2_one, g2_many, sizeof g2_one);
+        }
+    free(one);
+    free(many);
+}
+
+/* Evaluation of a batch is evaluation of its examples. */
+static void a_batch_may_be_split_anywhere(void **unused) {
+    (void)unused;
+    for (size_t i = 0; i < CASES_N; i++) {
+        struct net *net = trial(i, true, 1);
+        const struct tensor *x = net_input_tensor(net, 0);
+        real whole[BATCH * K];
+        size_t cut = 4;
+        net_forward(net, BATCH, NET_EVAL);
+        memcpy(whole, net_logits(net)->data, sizeof whole);
+        memmove(x->data, x->data + cut * x->image, (BATCH - cut) * x->image * sizeof *x->data);
+        net_forward(net, BATCH - cut, NET_EVAL);
+        for (size_t j = 0; j < (BATCH - cut) * K; j++) {
+            double a = (double)whole[cut * K + j], b = (double)net_logits(net)->data[j];
+            assert_true(fabs(a - b) <= TOLERANCE * (1 + fabs(a)));
+        }
+        net_free(net);
+    }
+}
+
+/* Halos are written by nobody: after training steps all of them are still 0. */
+static void halos_stay_zero(void **unused) {
+    (void)unused;
+    for (size_t i = 0; i < CASES_N; i++) {
+        struct net *net = trial(i, true, 1);
+        const struct tensor *x = net_input_tensor(net, 0);
+        int32_t labels[BATCH];
+        labels_fill(labels, BATCH, K);
+        net_forward(net, BATCH, NET_TRAIN);
+        net_loss(net, labels, BATCH);
+        net_backward(net, BATCH);
+        double inside = 0, all = 0;
+        for (size_t n = 0; n < BATCH; n++)
+            for (size_t h = 0; h < x->H; h++)
+                for (size_t j = 0; j < x->W * x->C; j++)
+                    inside += fabs((double)tensor_at(x, n, h, 0)[j]);
+        for (size_t j = 0; j < BATCH * x->image; j++) all += fabs((double)x->data[j]);
+        assert_true(x->halo > 0);
+        assert_true(fabs(all - inside) <= 1e-9 * all);
+        net_free(net);
+    }
+}
+
+/* ---- single ops, by hand ---- */
+
+static int single_build(struct graph *g, const struct settings *s, struct error *e) {
+    (void)s, (void)e;
+    int x = graph_batchnorm(g, graph_input(g, 0), "norm", false);
+    return graph_output(g, x);
+}
+static const struct param NONE[] = {{0}};
+static const struct arch SINGLE = {"single", "Batch norm alone.", NONE, single_build};
+
+/* Two features, values 1 2 6 and 10 10 10: mean 3, biased variance 14/3, unbiased 7. */
+static void batchnorm_is_that_of_pytorch(void **unused) {
+    (void)unused;
+    struct net *net = net_make(&SINGLE, NULL, (struct net_input){"image", 1, 1, 2}, 2, 3, 1, NULL);
+    const real in[] = {1, 10, 2, 10, 6, 10};
+    net_init(net, 1);
+    memcpy(net_input_tensor(net, 0)->data, in, sizeof in);
+    net_forward(net, 3, NET_TRAIN);
+    for (size_t n = 0; n < 3; n++) {
+        double expected = ((double)in[2 * n] - 3) / sqrt(14.0 / 3 + 1e-5);
+        assert_near((double)net_logits(net)->data[2 * n], expected, 1e-5);
+        assert_near((double)net_logits(net)->data[2 * n + 1], 0, 1e-5);
+    }
+    size_t n;
+    const struct net_tensor *t = net_buffer_table(net, &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(t[0].name, "norm.running_mean");
+    assert_string_equal(t[1].name, "norm.running_var");
+    const real *mean = net_buffers(net) + t[0].offset, *var = net_buffers(net) + t[1].offset;
+    assert_near((double)mean[0], 0.3, 1e-6);
+    assert_near((double)mean[1], 1.0, 1e-6);
+    assert_near((double)var[0], 0.9 + 0.7, 1e-6);
+    assert_near((double)var[1], 0.9, 1e-6);
+    net_free(net);
+}
+
+static void batchnorm_of_one_value_leaves_the_running_statistics(void **unused) {
+    (void)unused;
+    struct net *net = net_make(&SINGLE, NULL, (struct net_input){"image", 1, 1, 2}, 2, 3, 1, NULL);
+    net_init(net, 1);
+    net_input_tensor(net, 0)->data[0] = 5;
+    net_input_tensor(net, 0)->data[1] = -5;
+    net_forward(net, 1, NET_TRAIN);
+    size_t n;
+    const struct net_tensor *t = net_buffer_table(net, &n);
+    for (int c = 0; c < 2; c++) {
+        assert_true(net_logits(net)->data[c] == 0);
+        assert_true(net_buffers(net)[t[0].offset + (size_t)c] == 0);
+        assert_true(net_buffers(net)[t[1].offset + (size_t)c] == 1);
+    }
+    net_free(net);
+}
+
+/* Values near 1000 with a spread of 1: sums of squares about 0 in float would keep no digit. */
+static void batchnorm_survives_a_large_mean(void **unused) {
+    (void)unused;
+    enum { N = 64 };
+    struct net *net = net_make(&SINGLE, NULL, (struct net_input){"image", 1, 1, 2}, 2, N, 1, NULL);
+    net_init(net, 1);
+    real *x = net_input_tensor(net, 0)->data;
+    for (size_t n = 0; n < N; n++)
+        for (size_t c = 0; c < 2; c++) x[2 * n + c] = (real)(1000 + (n % 2 ? 1 : -1));
+    net_forward(net, N, NET_TRAIN);
+    for (size_t i = 0; i < 2 * N; i++) /* scale 1000 in float: 1000 x 2^-23 is 1.2e-4 */
+        assert_near(fabs((double)net_logits(net)->data[i]), 1, 5e-4);
+    net_free(net);
+}
+
+static void maxpool_gives_the_gradient_to_the_first_of_equals(void **unused) {
+    (void)unused;
+    real in[] = {3, 3, 1, 3}, out[1], dout[] = {7}, din[4];
+    struct tensor x = {in, 2, 2, 1, 0, 2, 4}, dx = {din, 2, 2, 1, 0, 2, 4};
+    struct tensor y = {out, 1, 1, 1, 0, 1, 1}, dy = {dout, 1, 1, 1, 0, 1, 1};
+    struct pass_window w = {2, 2, 0};
+    pass_choose()->maxpool(&w, &x, &y, 0, 1);
+    pass_choose()->maxpool_backward(&w, &x, &y, &dy, &dx, 0, 1);
+    assert_true(out[0] == 3);
+    assert_true(din[0] == 7 && din[1] == 0 && din[2] == 0 && din[3] == 0);
+}
+
+static void not_a_number_passes_through(void **unused) {
+    (void)unused;
+    real in[] = {1, (real)NAN, -1, 2}, out[4];
+    struct tensor x = {in, 2, 2, 1, 0, 2, 4}, y = {out, 2, 2, 1, 0, 2, 4};
+    struct tensor pooled = {out, 1, 1, 1, 0, 1, 1};
+    pass_choose()->relu(&x, &y, 0, 1);
+    assert_true(out[0] == 1 && isnan(out[1]) && out[2] == 0);
+    pass_choose()->maxpool(&(struct pass_window){2, 2, 0}, &x, &pooled, 0, 1);
+    assert_true(isnan(out[0]));
+}
+
+/* Channel counts around every edge of the tiles, against plain double sums. */
+static void sums_are_right_for_any_number_of_channels(void **unused) {
+    (void)unused;
+    static const size_t counts[] = {1, 2, 3, 7, 8, 10, 16, 24, 63, 64, 96, 100, 255, 256, 257, 600};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        for (size_t halo = 0; halo < 2; halo++) {
+            size_t C = counts[i], H = 3, W = 5, N = 4;
+            struct tensor x = {NULL, H, W, C, halo, (W + 2 * halo) * C, 0};
+            x.image = (H + 2 * halo) * x.row;
+            x.data = calloc(N * x.image, sizeof *x.data);
+            double *sums = calloc(2 * C, sizeof *sums), *expected = calloc(2 * C, sizeof *sums);
+            real *pivot = calloc(C, sizeof *pivot);
+            struct rng rng = rng_stream(C, "order", 0, 0);
+            for (size_t n = 0; n < N; n++)
+                for (size_t p = 0; p < H * W; p++)
+                    for (size_t c = 0; c < C; c++) {
+                        real v = (real)rng_normal(&rng);
+                        tensor_at(&x, n, p / W, p % W)[c] = v;
+                        pivot[c] = (real)0.5;
+                        if (n == 0) continue; /* images [1, N) only */
+                        expected[c] += (double)v - 0.5;
+                        expected[C + c] += ((double)v - 0.5) * ((double)v - 0.5);
+                    }
+            pass_choose()->moments(&x, pivot, 1, N, sums);
+            for (size_t c = 0; c < 2 * C; c++) /* 45 terms of about 1 */
+                assert_true(fabs(sums[c] - expected[c]) <= TOLERANCE * 45);
+            memset(sums, 0, 2 * C * sizeof *sums);
+            pass_choose()->sums(&x, 1, N, sums);
+            for (size_t c = 0; c < C; c++)
+                assert_true(fabs(sums[c] - expected[c] - 0.5 * 45) <= TOLERANCE * 45);
+            free(pivot);
+            free(expected);
+            free(sums);
+            free(x.data);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_op_has_a_case),
+        cmocka_unit_test(gradients_agree_with_finite_differences),
+        cmocka_unit_test(the_finite_difference_check_can_fail),
+        cmocka_unit_test(squared_gradients_are_those_of_single_examples),
+        cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
+        cmocka_unit_test(a_batch_may_be_split_anywhere),
+        cmocka_unit_test(halos_stay_zero),
+        cmocka_unit_test(batchnorm_is_that_of_pytorch),
+        cmocka_unit_test(batchnorm_of_one_value_leaves_the_running_statistics),
+        cmocka_unit_test(batchnorm_survives_a_large_mean),
+        cmocka_unit_test(maxpool_gives_the_gradient_to_the_first_of_equals),
+        cmocka_unit_test(not_a_number_passes_through),
+        cmocka_unit_test(sums_are_right_for_any_number_of_channels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
