@@ -1,13 +1,14 @@
-/* Data files. zlib's gzread serves plain files too, so one path reads both.
+/* Data files, gzip'd or plain, told apart by their first two bytes.
  *
- * Traps: gzread gives what it has of a truncated file without complaint, so every read asks for an
- * exact number of bytes; the CRC is checked only when the end is reached, so stream_end reads one
- * byte more; a header may claim any size, so stream_expect compares it with the file first; opening
- * a FIFO blocks, so the kind of file is looked at before. */
+ * Traps: a header may claim any size, so stream_expect compares it with the file before anything is
+ * allocated; opening a FIFO blocks, so the kind of file is looked at first. inflate is driven here
+ * and not by zlib's gzread, which takes a file without its checksum and bytes after it for whole:
+ * the end of the compressed stream must be reached, and it must be the end of the file. */
 #include "sim/datasets/file.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
@@ -76,48 +77,99 @@ int data_file_check(const char *path, uint64_t *bytes, struct error *e) {
     return STATUS_OK;
 }
 
+struct inflater {
+    z_stream z;
+    bool done; /* the compressed stream has ended and its checksum was right */
+    unsigned char in[1 << 16];
+};
+
+static int inflater_create(struct data_stream *s, struct error *e) {
+    s->inflater = calloc(1, sizeof *s->inflater);
+    if (s->inflater && inflateInit2(&s->inflater->z, 15 + 16) == Z_OK) return STATUS_OK;
+    free(s->inflater);
+    s->inflater = NULL;
+    return error_set(e, STATUS_FAILED, "out of memory");
+}
+
 int stream_open(struct data_stream *s, const char *path, struct error *e) {
+    unsigned char magic[2] = {0};
     *s = (struct data_stream){0};
     snprintf(s->path, sizeof s->path, "%s", path);
     int status = data_file_check(path, &s->bytes, e);
     if (status) return status;
-    s->gz = gzopen(path, "rb");
-    if (!s->gz) return error_set(e, STATUS_USAGE, "%s: cannot be read: %s", path, strerror(errno));
-    s->plain = gzdirect(s->gz);
-    return STATUS_OK;
+    s->file = fopen(path, "rb");
+    if (!s->file)
+        return error_set(e, STATUS_USAGE, "%s: cannot be read: %s", path, strerror(errno));
+    const bool gz = fread(magic, 1, 2, s->file) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+    rewind(s->file);
+    return gz ? inflater_create(s, e) : STATUS_OK;
+}
+
+void stream_close(struct data_stream *s) {
+    if (s->inflater) inflateEnd(&s->inflater->z);
+    free(s->inflater);
+    if (s->file) fclose(s->file);
+    s->inflater = NULL;
+    s->file = NULL;
 }
 
 int stream_expect(const struct data_stream *s, uint64_t total, struct error *e) {
-    if (s->plain ? s->bytes == total : total / 1032 <= s->bytes) return STATUS_OK;
+    if (s->inflater ? total / 1032 <= s->bytes : s->bytes == total) return STATUS_OK;
     return error_set(e, STATUS_USAGE,
                      "%s: expected %" PRIu64 " bytes%s, found %" PRIu64
                      ": the file is cut off or not what its name says, get it again",
-                     s->path, total, s->plain ? "" : " once uncompressed", s->bytes);
+                     s->path, total, s->inflater ? " once uncompressed" : "", s->bytes);
 }
 
-static int stream_broken(const struct data_stream *s, struct error *e) {
-    int code;
-    const char *why = gzerror(s->gz, &code);
-    if (code == Z_ERRNO) why = strerror(errno);
-    const char *colon = strrchr(why, ':'); /* zlib puts the path in front */
+static int stream_broken(const struct data_stream *s, const char *why, struct error *e) {
     return error_set(e, STATUS_USAGE, "%s: broken after %" PRIu64 " bytes (%s): get the file again",
-                     s->path, s->at, colon ? colon + 2 : why);
+                     s->path, s->at, why);
+}
+
+/* Up to n bytes of content; fewer only at its end. */
+static int stream_inflate(struct data_stream *s, void *to, size_t n, size_t *got, struct error *e) {
+    struct inflater *f = s->inflater;
+    f->z.next_out = to;
+    f->z.avail_out = (unsigned)n;
+    while (f->z.avail_out > 0 && !f->done) {
+        if (f->z.avail_in == 0) {
+            f->z.next_in = f->in;
+            f->z.avail_in = (unsigned)fread(f->in, 1, sizeof f->in, s->file);
+            if (f->z.avail_in == 0) return stream_broken(s, "unexpected end of file", e);
+        }
+        int code = inflate(&f->z, Z_NO_FLUSH);
+        if (code != Z_OK && code != Z_STREAM_END)
+            return stream_broken(s, f->z.msg ? f->z.msg : "bad compressed data", e);
+        f->done = code == Z_STREAM_END;
+    }
+    *got = n - f->z.avail_out;
+    return STATUS_OK;
+}
+
+static int stream_some(struct data_stream *s, void *to, size_t n, size_t *got, struct error *e) {
+    int status = STATUS_OK;
+    if (s->inflater)
+        status = stream_inflate(s, to, n, got, e);
+    else
+        *got = fread(to, 1, n, s->file);
+    if (!status && ferror(s->file)) status = stream_broken(s, strerror(errno), e);
+    if (!status) s->at += *got;
+    return status;
 }
 
 int stream_read(struct data_stream *s, void *to, size_t n, struct error *e) {
     char *at = to;
     for (size_t left = n; left > 0;) {
-        unsigned chunk = left < 1u << 24 ? (unsigned)left : 1u << 24;
-        int got = gzread(s->gz, at, chunk);
-        if (got < 0) return stream_broken(s, e);
-        s->at += (uint64_t)got;
+        size_t got = 0;
+        int status = stream_some(s, at, left < 1u << 24 ? left : 1u << 24, &got, e);
+        if (status) return status;
         if (got == 0)
             return error_set(e, STATUS_USAGE,
                              "%s: expected at least %" PRIu64 " bytes, found %" PRIu64
                              ": the file is cut off, get it again",
                              s->path, s->at + left, s->at);
         at += got;
-        left -= (size_t)got;
+        left -= got;
     }
     return STATUS_OK;
 }
@@ -134,18 +186,15 @@ int stream_skip(struct data_stream *s, uint64_t n, struct error *e) {
 }
 
 int stream_end(struct data_stream *s, struct error *e) {
+    const uint64_t expected = s->at;
     char more;
-    int got = gzread(s->gz, &more, 1);
-    if (got < 0) return stream_broken(s, e);
-    if (got == 0) return STATUS_OK;
+    size_t got = 0;
+    int status = stream_some(s, &more, 1, &got, e);
+    if (status) return status;
+    const bool rest = s->inflater && (s->inflater->z.avail_in > 0 || fgetc(s->file) != EOF);
+    if (got == 0 && !rest) return STATUS_OK;
     return error_set(e, STATUS_USAGE,
-                     "%s: expected %" PRIu64
-                     " bytes, found more: not the file it should be, get it "
-                     "again",
-                     s->path, s->at);
-}
-
-void stream_close(struct data_stream *s) {
-    if (s->gz) gzclose_r(s->gz);
-    s->gz = NULL;
+                     "%s: expected %" PRIu64 " bytes%s, found more: not the file it should be, get "
+                     "it again",
+                     s->path, expected, got ? "" : " and the end of the compressed data");
 }

@@ -9,10 +9,10 @@
 enum { FILE_PATH = 4096 };
 
 struct data_stream {
-    void *gz; /* zlib's; reads plain files as they are */
+    FILE *file;
+    struct inflater *inflater; /* NULL: a plain file */
     char path[FILE_PATH];
     uint64_t bytes; /* on disk */
-    bool plain;     /* not compressed */
     uint64_t at;    /* content bytes read so far */
 };
 
