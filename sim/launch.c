@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,6 +131,9 @@ static int start(struct launch *l, size_t i, struct error *e) {
     pid_t pid = fork();
     if (pid < 0) return error_set(e, STATUS_FAILED, "cannot start a process: %s", strerror(errno));
     if (pid == 0) {
+#ifdef __linux__
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* a worker does not outlive its sweep */
+#endif
         close(l->pipe[0]);
         _exit(work(l, i));
     }

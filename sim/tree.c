@@ -158,19 +158,26 @@ static int planner_add(struct planner *p, struct config *c, size_t *which, struc
     return STATUS_OK;
 }
 
-static int planner_point(struct planner *p, const struct experiment *x, size_t i, struct error *e) {
+/* The twin is that of the point's own config: a run that two configs spell differently (a budget
+ * after removal, a total) has one id, but its twins may have different budgets. */
+static int planner_point(struct planner *p, const struct experiment *x, size_t i,
+                         struct error *e) {
     struct tree_point *point = &p->tree->points[i];
     struct config c, twin;
     int status = experiment_config(x, i, &c, e);
-    if (!status) status = planner_add(p, &c, &point->run, e);
     if (status) return status;
-    config_clean_twin(&twin, &p->tree->runs[point->run].config);
+    config_clean_twin(&twin, &c);
+    status = planner_add(p, &c, &point->run, e);
+    if (status) {
+        config_free(&twin);
+        return status;
+    }
     status = planner_add(p, &twin, &point->twin, e);
     if (status) return status;
     struct tree_run *runs = p->tree->runs;
     const char *twin_id = runs[point->twin].timeline.run_id;
-    memcpy(runs[point->run].twin_id, twin_id, HASH_TEXT);
-    memcpy(runs[point->twin].twin_id, twin_id, HASH_TEXT);
+    if (!runs[point->run].twin_id[0]) memcpy(runs[point->run].twin_id, twin_id, HASH_TEXT);
+    if (!runs[point->twin].twin_id[0]) memcpy(runs[point->twin].twin_id, twin_id, HASH_TEXT);
     return STATUS_OK;
 }
 
