@@ -4,8 +4,7 @@
  * flow text, read strictly: 1e3 is no integer, yes is no truth value, 0x10 is no number; whoever
  * writes one of these is told what to write instead.
  *
- * The trap: integers go through no double on their way, so that seeds above 2^53 keep every bit;
- * only their range is compared in double. */
+ * The trap: integers go through no double on their way, so that seeds above 2^53 keep every bit. */
 #include "base/settings.h"
 
 #include <assert.h>
@@ -97,17 +96,20 @@ static bool param_in_range(const struct param *p, double v) {
     return !param_has_range(p) || (v >= p->min && v <= p->max);
 }
 
-/* "a whole number in 1..100", "a number from 0"; a bound of 1e15 or more is none to speak of */
+/* "a whole number in 1..100", "a number from 0"; nobody means a bound of 1e18 */
 static void range_print(const struct param *p, char text[WANTED], const char *noun) {
-    const double huge = 1e15;
+    const double huge = 1e18;
+    char min[TEXT_REAL], max[TEXT_REAL];
+    text_print_number(min, p->min);
+    text_print_number(max, p->max);
     if (!param_has_range(p) || (p->min <= -huge && p->max >= huge))
         snprintf(text, WANTED, "%s", noun);
     else if (p->max >= huge)
-        snprintf(text, WANTED, "%s from %.10g", noun, p->min);
+        snprintf(text, WANTED, "%s from %s", noun, min);
     else if (p->min <= -huge)
-        snprintf(text, WANTED, "%s up to %.10g", noun, p->max);
+        snprintf(text, WANTED, "%s up to %s", noun, max);
     else
-        snprintf(text, WANTED, "%s in %.10g..%.10g", noun, p->min, p->max);
+        snprintf(text, WANTED, "%s in %s..%s", noun, min, max);
 }
 
 static void noun_print(const struct param *p, char text[WANTED], const char *noun) {
@@ -159,6 +161,15 @@ static bool parse_bool(struct setting *v, const char *text, char hint[WANTED]) {
     return false;
 }
 
+/* Exact where a double has too few digits: 2^53 + 1 is not 2^53. */
+static bool integer_in_range(const struct param *p, int64_t v) {
+    const double beyond = 9.2e18;
+    if (!param_has_range(p)) return true;
+    bool low = p->min > -beyond && v < (int64_t)ceil(p->min);
+    bool high = p->max < beyond && v > (int64_t)floor(p->max);
+    return !low && !high && p->min < beyond && p->max > -beyond;
+}
+
 static void number_hint(const char *text, char hint[WANTED]) {
     double real;
     char *inner = *text == '"' || *text == '\'' ? text_unquote(text) : NULL;
@@ -175,7 +186,7 @@ static bool parse_int(struct setting *v, const char *text, char hint[WANTED]) {
     v->integer = 0;
     bool ok = text_integer(text, &v->integer);
     v->number = (double)v->integer;
-    if (ok) return param_in_range(v->param, v->number);
+    if (ok) return integer_in_range(v->param, v->integer);
     number_hint(text, hint);
     if (!text_real(text, &real) || real != floor(real) || fabs(real) > 1e15) return false;
     if (strpbrk(text, ".eE"))
@@ -309,6 +320,17 @@ static bool parse_ints(struct setting *v, const char *text, char hint[WANTED]) {
     return ok;
 }
 
+/* A list out of choices is a set. */
+static bool texts_twice(const struct setting *v, char hint[WANTED]) {
+    for (size_t i = 1; v->param->choices && i < v->n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (!strcmp(v->texts[i], v->texts[k])) {
+                snprintf(hint, WANTED, " ('%s' is there twice)", text_shown(v->texts[i]).text);
+                return true;
+            }
+    return false;
+}
+
 static bool parse_texts(struct setting *v, const char *text, char hint[WANTED]) {
     char **items;
     bool ok = list_split(text, &items, &v->n);
@@ -319,7 +341,7 @@ static bool parse_texts(struct setting *v, const char *text, char hint[WANTED]) 
         v->texts[i] = item.text;
     }
     list_free(items, v->n);
-    return ok;
+    return ok && !texts_twice(v, hint);
 }
 
 /* ---- canonical text -------------------------------------------------------------------------- */

@@ -217,6 +217,13 @@ void text_print_real(char text[TEXT_REAL], double value) {
     snprintf(text, TEXT_REAL, "%.*s%s%s", head, digits, point, exponent ? exponent : "");
 }
 
+void text_print_number(char text[TEXT_REAL], double value) {
+    if (value == floor(value) && fabs(value) < 1e17)
+        snprintf(text, TEXT_REAL, "%.0f", value);
+    else
+        text_print_real(text, value);
+}
+
 /* ---- sentences ------------------------------------------------------------------------------- */
 
 struct text_shown text_shown(const char *text) {

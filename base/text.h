@@ -33,6 +33,7 @@ bool text_real(const char *text, double *value);
  * "1.0e-05"), so that YAML and Python read a float. */
 enum { TEXT_REAL = 32 };
 void text_print_real(char text[TEXT_REAL], double value);
+void text_print_number(char text[TEXT_REAL], double value); /* the same, but "1" for 1.0 */
 
 /* A user's text inside a sentence: cut when long, controls as '?'. Use text_shown(x).text at once.*/
 struct text_shown {

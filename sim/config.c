@@ -84,7 +84,9 @@ static int refuse_key(struct resolver *r, const struct section *s, const struct 
     struct text hint = {0};
     char path[64];
     for (const char *name; (name = keys_next(&keys));) text_nearest_try(&near, name);
-    if (near.best) {
+    if (strpbrk(n->key, ".[")) {
+        text_add(&hint, "write it nested, as in 'train: {batch: 64}'");
+    } else if (near.best) {
         text_add(&hint, "did you mean '%s'?", near.best);
     } else if (schema_elsewhere(n->key, path)) {
         text_add(&hint, "did you mean '%s'?", path);
@@ -146,15 +148,20 @@ static bool param_is_list(const struct param *p) {
     return p->type == PARAM_INTS || p->type == PARAM_TEXTS;
 }
 
+static int check_items(struct resolver *r, const char *shown, const struct node *list) {
+    char item[3 * SHOWN];
+    size_t i = 0;
+    for (const struct node *c = list->child; c; c = c->next, i++) {
+        snprintf(item, sizeof item, "%s[%zu]", shown, i);
+        if (c->kind != NODE_TEXT) return refuse_kind(r, c, item, "a single value");
+    }
+    return STATUS_OK;
+}
+
 static int check_kind(struct resolver *r, const struct param *p, const char *shown,
                       const struct node *n) {
     enum node_kind wanted = param_is_list(p) ? NODE_LIST : NODE_TEXT;
-    if (n->kind == wanted || node_is_null(n)) {
-        for (const struct node *c = n->child; c; c = c->next)
-            if (c->kind != NODE_TEXT)
-                return refuse_kind(r, c, shown, "a list of single values, and this entry");
-        return STATUS_OK;
-    }
+    if (n->kind == wanted || node_is_null(n)) return check_items(r, shown, n);
     if (wanted == NODE_TEXT) return refuse_kind(r, n, shown, "a single value");
     return refuse_kind(r, n, shown,
                        p->type == PARAM_INTS ? "a list, as in [1, 2]" : "a list, as in [a, b]");

@@ -7,7 +7,6 @@
  * The trap is the size: a typo makes 10^12 points, so the product is checked before it is formed. */
 #include "sim/grid.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,13 +48,11 @@ static const char *label_make(struct arena *a, const struct node *value) {
     int64_t whole;
     double real;
     char number[TEXT_REAL];
-    bool is_number = value->kind == NODE_TEXT && !value->quoted && text_real(value->text, &real);
-    if (is_number && text_integer(value->text, &whole)) {
+    bool is_bare = value->kind == NODE_TEXT && !value->quoted;
+    if (is_bare && text_integer(value->text, &whole)) {
         text_add(&t, "%lld", (long long)whole);
-    } else if (is_number && real == floor(real) && fabs(real) < 1e15) {
-        text_add(&t, "%.0f", real);
-    } else if (is_number) {
-        text_print_real(number, real);
+    } else if (is_bare && text_real(value->text, &real)) {
+        text_print_number(number, real);
         text_add(&t, "%s", number);
     } else if (value->kind == NODE_TEXT && !node_is_null(value)) {
         text_add(&t, "%s", value->text);

@@ -11,30 +11,39 @@
 
 /* ---- one parameter in words ------------------------------------------------------------------ */
 
-static const char *const type_names[] = {[PARAM_BOOL] = "true or false",
-                                         [PARAM_INT] = "whole number",
-                                         [PARAM_REAL] = "number",
-                                         [PARAM_TEXT] = "text",
-                                         [PARAM_CHOICE] = "one of",
-                                         [PARAM_EPOCH] =
-                                             "epoch, or onset, removal, end with +n or -n",
-                                         [PARAM_INTS] = "list of whole numbers",
-                                         [PARAM_TEXTS] = "list of texts"};
+static const char *const type_names[] = {
+    [PARAM_BOOL] = "true or false",
+    [PARAM_INT] = "whole number",
+    [PARAM_REAL] = "number",
+    [PARAM_TEXT] = "text",
+    [PARAM_CHOICE] = "one of",
+    [PARAM_EPOCH] = "epoch (from 0), or onset, removal or end with +n or -n",
+    [PARAM_INTS] = "list of whole numbers",
+    [PARAM_TEXTS] = "list of texts"};
 
 static void add_choices(struct text *t, const char *choices) {
     for (const char *c = choices; *c; c++) text_add(t, *c == '|' ? ", " : "%c", *c);
 }
 
 static void add_range(struct text *t, const struct param *p) {
-    const double huge = 1e15; /* nobody means a bound like that */
+    const double huge = 1e18; /* nobody means a bound like that */
+    char min[TEXT_REAL], max[TEXT_REAL];
     if (p->min == 0.0 && p->max == 0.0) return;
+    text_print_number(min, p->min);
+    text_print_number(max, p->max);
     if (p->max >= huge)
-        text_add(t, ", from %.10g", p->min);
+        text_add(t, ", from %s", min);
     else
-        text_add(t, " in %.10g..%.10g", p->min, p->max);
+        text_add(t, " in %s..%s", min, max);
 }
 
-static void add_type(struct text *t, const struct param *p) {
+/* The key that names a plug-in takes any of them. */
+static void add_type(struct text *t, const struct param *p, const struct section *s) {
+    if (s->tag && param_find(s->params, s->tag) == p) {
+        text_add(t, "one of ");
+        registry_list(s->registry, t);
+        return;
+    }
     text_add(t, "%s", type_names[p->type]);
     if (p->type == PARAM_INT || p->type == PARAM_REAL || p->type == PARAM_INTS) add_range(t, p);
     if (!p->choices) return;
@@ -47,7 +56,7 @@ static const char *preset_words(const struct param *p) {
 }
 
 static const char *unit_words(const struct param *p) {
-    return p->unit && strcmp(p->unit, "1") != 0 ? p->unit : "";
+    return p->unit && p->type != PARAM_EPOCH && strcmp(p->unit, "1") != 0 ? p->unit : "";
 }
 
 /* ---- describe: plain text -------------------------------------------------------------------- */
@@ -69,9 +78,15 @@ static void print_wrapped(FILE *out, const char *text, int indent) {
     }
 }
 
-static void print_param(FILE *out, const char *path, const struct param *p) {
+static void shown_path(const struct section *s, char path[64]) {
+    snprintf(path, 64, "%s%s", s->path, s->limit ? "[0]" : "");
+}
+
+static void print_param(FILE *out, const struct section *s, const struct param *p) {
+    char path[64];
     struct text type = {0};
-    add_type(&type, p);
+    shown_path(s, path);
+    add_type(&type, p, s);
     fprintf(out, "%s%s%s\n", path, *path ? "." : "", p->name);
     fprintf(out, "    %s%s%s; %s%s\n", type.data, *unit_words(p) ? ", " : "", unit_words(p),
             p->preset ? "default " : "", preset_words(p));
@@ -79,39 +94,26 @@ static void print_param(FILE *out, const char *path, const struct param *p) {
     free(type.data);
 }
 
-static void print_table(FILE *out, const char *path, const struct param *table) {
-    for (; table && table->name; table++) print_param(out, path, table);
-}
-
-static void shown_path(const struct section *s, char path[64]) {
-    snprintf(path, 64, "%s%s", s->path, s->limit ? "[0]" : "");
+static void print_table(FILE *out, const struct section *s, const struct param *table) {
+    for (; table && table->name; table++) print_param(out, s, table);
 }
 
 static void print_plugin(FILE *out, const struct section *s, const struct plugin *p) {
-    char path[64];
-    shown_path(s, path);
     fprintf(out, "%s (%s; %s: %s)\n", p->name, s->registry->noun, s->tag, p->name);
     print_wrapped(out, p->doc, 4);
-    print_table(out, path, p->params);
+    print_table(out, s, p->params);
 }
 
 static void print_section(FILE *out, const struct section *s) {
     size_t n;
     const struct section *all = schema_sections(&n);
-    char path[64];
-    shown_path(s, path);
     fprintf(out, "%s\n", *s->path ? s->path : "the top level");
     print_wrapped(out, s->doc, 4);
-    print_table(out, path, s->params);
+    print_table(out, s, s->params);
     for (size_t i = 0; i < n; i++)
         if (section_inside(&all[i], s))
             fprintf(out, "%s: a section of its own (imprint describe %s)\n", all[i].path,
                     all[i].path);
-    if (!s->registry) return;
-    struct text names = {0};
-    registry_list(s->registry, &names);
-    fprintf(out, "%s: %s\n", s->registry->plural, names.data ? names.data : "none");
-    free(names.data);
 }
 
 /* ---- describe: finding ----------------------------------------------------------------------- */
@@ -154,11 +156,9 @@ static bool search_hit(struct search *s, const char *path, const char *name) {
 
 static void search_params(struct search *s, const struct section *section,
                           const struct param *table, const struct plugin *of) {
-    char path[64];
-    shown_path(section, path);
     for (; table && table->name; table++) {
         if (!search_hit(s, section->path, table->name)) continue;
-        print_param(s->out, path, table);
+        print_param(s->out, section, table);
         if (of) fprintf(s->out, "    (with %s: %s)\n", section->tag, of->name);
     }
 }
@@ -229,15 +229,22 @@ int schema_describe(FILE *out, const char *key, struct error *e) {
 
 /* ---- the manual: Markdown -------------------------------------------------------------------- */
 
-static void manual_table(FILE *out, const struct param *table) {
+/* '|' would end a cell */
+static void manual_cell(FILE *out, const char *text) {
+    for (; *text; text++) fprintf(out, *text == '|' ? "\\|" : "%c", *text);
+}
+
+static void manual_table(FILE *out, const struct section *s, const struct param *table) {
     if (!table || !table->name) return;
     fputs("\n| key | type | default | unit | meaning |\n| --- | --- | --- | --- | --- |\n", out);
     for (; table->name; table++) {
         struct text type = {0};
-        add_type(&type, table);
+        add_type(&type, table, s);
         const char *ticks = table->preset && strcmp(table->preset, "~") != 0 ? "`" : "";
-        fprintf(out, "| `%s` | %s | %s%s%s | %s | %s |\n", table->name, type.data, ticks,
-                preset_words(table), ticks, unit_words(table), table->doc);
+        fprintf(out, "| `%s` | %s | %s%s%s | %s | ", table->name, type.data, ticks,
+                preset_words(table), ticks, unit_words(table));
+        manual_cell(out, table->doc);
+        fputs(" |\n", out);
         free(type.data);
     }
 }
@@ -248,10 +255,10 @@ static void manual_section(FILE *out, const struct section *s) {
         fprintf(out, "\n## `%s`\n\n%s\n", s->path, s->doc);
     else
         fprintf(out, "\n## The top level\n");
-    manual_table(out, s->params);
+    manual_table(out, s, s->params);
     for (size_t i = 0; s->registry && s->registry->at(i, &p); i++) {
         fprintf(out, "\n### `%s: %s`\n\n%s\n", s->tag, p.name, p.doc);
-        manual_table(out, p.params);
+        manual_table(out, s, p.params);
     }
 }
 

@@ -135,6 +135,28 @@ static int check_bytes(const char *text, size_t n, struct node *at, struct error
     return STATUS_OK;
 }
 
+/* libyaml takes quadratic time over nested flow lists and over anchors: minutes for a megabyte of
+ * either. Brackets in quotes count too, hence limits that no config comes near. */
+static int check_cost(const char *text, size_t n, struct node *at, struct error *e) {
+    enum { BRACKETS = 256, ANCHORS = 2048 };
+    size_t open = 0, anchors = 0;
+    char before = '\n';
+    for (size_t i = 0; i < n; before = text[i++]) {
+        if (text[i] == '#' && strchr(" \t\n", before)) { /* a comment may well speak of [0, 40) */
+            const char *end = memchr(text + i, '\n', n - i);
+            i = end ? (size_t)(end - text) : n - 1;
+        }
+        if (text[i] == '[' || text[i] == '{') open++;
+        if ((text[i] == ']' || text[i] == '}') && open) open--;
+        if (text[i] == '&' && strchr(" \t\n,[{", before)) anchors++;
+        if (open > BRACKETS || anchors > ANCHORS) break;
+    }
+    at->line = 0;
+    if (open > BRACKETS) return node_fail(at, e, "is nested deeper than %d levels", YAML_DEPTH);
+    if (anchors > ANCHORS) return node_fail(at, e, "has more than %d anchors (&)", ANCHORS);
+    return STATUS_OK;
+}
+
 /* ---- libyaml's document -> nodes ------------------------------------------------------------- */
 
 struct builder {
@@ -303,6 +325,7 @@ int yaml_parse(struct arena *a, const char *text, size_t n, const char *origin, 
                struct error *e) {
     struct node at = {.origin = arena_text(a, origin, strlen(origin))};
     int status = check_bytes(text, n, &at, e);
+    if (!status) status = check_cost(text, n, &at, e);
     if (status) return status;
     yaml_parser_t parser;
     yaml_document_t document;
