@@ -160,8 +160,7 @@ static int examples_pick(struct examples *to, const struct examples *from, const
 
 static int too_few(const char *keys, const struct examples *x, size_t K, size_t want, bool balance,
                    struct error *e) {
-    size_t largest = balance ? pool_largest(x->label, x->n, K) : x->n;
-    if (largest >= want) largest = x->n; /* cannot be, but never contradict ourselves */
+    const size_t largest = balance ? pool_largest(x->label, x->n, K) : x->n;
     return error_set(e, STATUS_USAGE,
                      "%s: %zu examples wanted, but at most %zu %s: ask for fewer%s", keys, want,
                      largest, balance ? "can be drawn with as many of each class" : "are there",
