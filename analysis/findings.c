@@ -63,7 +63,7 @@ static char *list_state(const struct results *r, enum log_state state) {
 static void write_states(struct page *p, const struct results *r) {
     size_t done = count_state(r, LOG_DONE);
     if (done == r->logs_n) {
-        page_add(p, BLOCK_TEXT, "All %zu runs are done.", done);
+        page_add(p, BLOCK_TEXT, done == 1 ? "The run is done." : "All %zu runs are done.", done);
         return;
     }
     char *others = memory_text("");
@@ -165,7 +165,7 @@ static void write_headline(struct page *p, const struct summary *s, const struct
     const struct row *clean = curve_clean_row(c);
     char *from = clean ? row_name(s, part, clean) : memory_text("clean twin");
     char *to = row_name(s, part, row), *verdict = drop_verdict(row);
-    char *ratio = row->twin_sd > 0 && row->drop_t.mean > 0
+    char *ratio = row->drop_t.n > 2 && row->twin_sd > 0 && row->drop_t.mean > 0
                       ? memory_print("; %.1f times the s.d. of the clean runs (%.1f)",
                                      row->drop_t.mean / row->twin_sd, row->twin_sd)
                       : memory_text("");
@@ -203,26 +203,49 @@ static void write_bootstrap(struct page *p, const struct row *row) {
              BOOTSTRAP_DRAWS, b.low, b.high, b.n);
 }
 
-/* The confound: with which rate do the clean epochs begin, and with which the twin's? */
-static void write_rates(struct page *p, const struct summary *s, const struct part *part,
-                        const struct curve *c, const struct row *row) {
+/* The confound: with which rate do the clean epochs begin, and with which the twin's? `of` names
+ * whose largest drop the row is. */
+static void write_rates(struct page *p, const char *of, const char *name, const struct row *row) {
     if (isnan(row->lr_twin) || isnan(row->lr_clean) || row->lr_twin == 0) return;
     double ratio = row->lr_clean / row->lr_twin;
-    char *name = row_name(s, part, row);
     if (fabs(ratio - 1) < 1e-6)
         page_add(p, BLOCK_TEXT,
                  "%s: the %.0f clean epochs after removal (%s) and the twin's last %.0f begin at "
                  "the same learning rate, %.3g: the rate is not what makes this drop.",
-                 c->name, row->clean_epochs, name, row->clean_epochs, row->lr_clean);
+                 of, row->clean_epochs, name, row->clean_epochs, row->lr_clean);
     else
         page_add(p, BLOCK_TEXT,
                  "%s: the %.0f clean epochs after removal (%s) begin at a learning rate of %.3g, "
                  "the twin's last %.0f at %.3g (ratio %.2f): this drop mixes the deficit with the "
                  "size of the steps after it. A fixed rate or `train.lr.clock: removal` separates "
                  "the two.",
-                 c->name, row->clean_epochs, name, row->lr_clean, row->clean_epochs, row->lr_twin,
+                 of, row->clean_epochs, name, row->lr_clean, row->clean_epochs, row->lr_twin,
                  ratio);
-    free(name);
+}
+
+static bool same_rates(const struct row *a, const struct row *b) {
+    return a->clean_epochs == b->clean_epochs && a->lr_clean == b->lr_clean &&
+           a->lr_twin == b->lr_twin && a->x == b->x;
+}
+
+/* Once for the part when all its curves' largest drops share their rates, else for each. */
+static void write_part_rates(struct page *p, const struct summary *s, const struct part *part) {
+    const struct row *first = NULL;
+    bool all_same = true;
+    for (size_t i = 0; i < part->curves_n; i++) {
+        const struct row *row = curve_largest_drop(&part->curves[i]);
+        if (!row) continue;
+        if (!first) first = row;
+        all_same &= same_rates(first, row);
+    }
+    for (size_t i = 0; i < part->curves_n; i++) {
+        const struct row *row = curve_largest_drop(&part->curves[i]);
+        if (!row || (all_same && row != first)) continue;
+        char *name = row_name(s, part, row);
+        write_rates(p, all_same && part->curves_n > 1 ? part->name : part->curves[i].name, name,
+                    row);
+        free(name);
+    }
 }
 
 static void write_spearman(struct page *p, const struct summary *s, const struct part *part,
@@ -235,15 +258,15 @@ static void write_spearman(struct page *p, const struct summary *s, const struct
                  part_x_name(s, part), rho, levels);
 }
 
+/* Levels without an order are each their own finding; on an axis the largest drop is. */
 static void write_curve(struct page *p, const struct summary *s, const struct part *part,
                         const struct curve *c) {
     const struct row *row = curve_largest_drop(c);
-    if (row)
-        write_headline(p, s, part, c, row);
-    else
-        write_unpaired(p, c);
+    if (!row) write_unpaired(p, c);
+    for (size_t i = 0; row && part->kind == X_LEVEL && i < c->rows_n; i++)
+        if (!c->rows[i].is_clean && c->rows[i].drop_t.n) write_headline(p, s, part, c, &c->rows[i]);
+    if (row && part->kind != X_LEVEL) write_headline(p, s, part, c, row);
     if (row) write_bootstrap(p, row);
-    if (row) write_rates(p, s, part, c, row);
     write_spearman(p, s, part, c);
 }
 
@@ -363,6 +386,7 @@ static void write_part(struct page *p, const struct summary *s, const struct par
     if (s->results->has_manifest) page_add(p, BLOCK_HEADING, "%s", part->name);
     for (size_t i = 0; i < part->curves_n; i++)
         if (s->results->has_manifest) write_curve(p, s, part, &part->curves[i]);
+    if (s->results->has_manifest) write_part_rates(p, s, part);
     page_add_grid(p, part_grid(s, part));
 }
 
@@ -390,6 +414,19 @@ void findings_write(struct page *p, const struct summary *s) {
                  "corrected for having chosen it among several.");
 }
 
+static void save_number(FILE *out, double v) {
+    if (isnan(v))
+        fputs("\tNaN", out);
+    else
+        fprintf(out, "\t%.10g", v);
+}
+
+static void save_interval(FILE *out, struct interval t) {
+    save_number(out, t.mean);
+    save_number(out, t.low);
+    save_number(out, t.high);
+}
+
 static void save_row(FILE *out, const struct summary *s, const struct part *part,
                      const struct row *row) {
     const struct results *r = s->results;
@@ -398,11 +435,15 @@ static void save_row(FILE *out, const struct summary *s, const struct part *part
         if (!r->axes[a].is_seed) fprintf(out, "\t%s", row->points[0]->label[a]);
     struct interval drop = row->drop_t;
     if (row->is_clean) drop = (struct interval){NAN, NAN, NAN, 0};
-    fprintf(out, "\t%ld\t%zu\t%.10g\t%.10g\t%.10g", (long)row->removal, row->accuracy_t.n,
-            row->accuracy_t.mean, row->accuracy_t.low, row->accuracy_t.high);
-    fprintf(out, "\t%zu\t%.10g\t%.10g\t%.10g", drop.n, drop.mean, drop.low, drop.high);
-    fprintf(out, "\t%.10g\t%.10g\t%.10g\t%.10g\n", row->peak_t.mean, row->peak_epoch,
-            row->deficit_peak_t.mean, row->lr_at_removal);
+    fprintf(out, "\t%ld\t%zu", (long)row->removal, row->accuracy_t.n);
+    save_interval(out, row->accuracy_t);
+    fprintf(out, "\t%zu", drop.n);
+    save_interval(out, drop);
+    save_number(out, row->peak_t.mean);
+    save_number(out, row->peak_epoch);
+    save_number(out, row->deficit_peak_t.mean);
+    save_number(out, row->lr_at_removal);
+    fputc('\n', out);
 }
 
 int findings_save(const struct summary *s, const char *path, struct error *e) {

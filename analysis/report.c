@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analysis/against.h"
 #include "analysis/figures.h"
 #include "analysis/findings.h"
 #include "analysis/html.h"
@@ -56,17 +57,33 @@ static int report_save(const struct summary *s, struct page *page, const struct 
     return status;
 }
 
-static int report_one(const char *path, const struct report_options *o, FILE *out,
-                      struct error *e) {
+/* Logs of different folders that mix numerics ids: said once, after all. */
+struct numerics {
+    char *id; /* the first one seen */
+    bool is_mixed;
+};
+
+static void numerics_add(struct numerics *n, const struct results *r) {
+    for (size_t i = 0; i < r->logs_n; i++) {
+        const char *id = r->logs[i]->about[ABOUT_NUMERICS];
+        if (id && !n->id) n->id = memory_text(id);
+        if (id && strcmp(id, n->id)) n->is_mixed = true;
+    }
+}
+
+static int report_one(const char *path, const struct report_options *o, struct numerics *numerics,
+                      FILE *out, struct error *e) {
     struct results *r;
     int status = results_load(&r, path, e);
     if (status) return status;
+    numerics_add(numerics, r);
     struct summary *s = summary_create(r);
     struct page *page = page_create();
     findings_write(page, s);
+    if (o->against) status = against_write(page, s, o->against, e);
     page_print(page, out);
     fflush(out);
-    status = report_save(s, page, o, out, e);
+    if (!status) status = report_save(s, page, o, out, e);
     page_free(page);
     summary_free(s);
     results_free(r);
@@ -76,11 +93,16 @@ static int report_one(const char *path, const struct report_options *o, FILE *ou
 int report_main(const char *const *dirs, size_t n, const struct report_options *o, FILE *out,
                 struct error *e) {
     struct error first = {0};
+    struct numerics numerics = {0};
     for (size_t i = 0; i < n; i++) {
         struct error mine = {0};
         if (i) fputs("\n\n", out);
-        if (report_one(dirs[i], o, out, &mine) && !first.status) first = mine;
+        if (report_one(dirs[i], o, &numerics, out, &mine) && !first.status) first = mine;
     }
+    if (n > 1 && numerics.is_mixed)
+        fputs("Warning: these folders mix numerics ids: compare them by intervals, not by bits.\n",
+              out);
+    free(numerics.id);
     if (first.status) return error_set(e, first.status, "%s", first.text);
     return STATUS_OK;
 }

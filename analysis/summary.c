@@ -374,3 +374,10 @@ size_t row_done(const struct row *row) {
     for (size_t i = 0; i < row->points_n; i++) n += row->points[i]->log->state == LOG_DONE ? 1 : 0;
     return n;
 }
+
+size_t curve_seeds(const struct curve *c) {
+    size_t most = 0;
+    for (size_t i = 0; i < c->rows_n; i++)
+        if (c->rows[i].accuracy_t.n > most) most = c->rows[i].accuracy_t.n;
+    return most;
+}

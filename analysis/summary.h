@@ -69,6 +69,8 @@ const char *part_x_name(const struct summary *s, const struct part *p);
 const struct row *curve_largest_drop(const struct curve *c);
 /* Spearman's correlation of mean accuracy and x over the rows; NaN below three levels. */
 double curve_spearman(const struct curve *c, size_t *levels);
+/* The largest number of seeds with an accuracy in a row. */
+size_t curve_seeds(const struct curve *c);
 /* All runs of a row that are in state LOG_DONE. */
 size_t row_done(const struct row *row);
 

@@ -199,11 +199,12 @@ static char *figure_caption(const struct kind *kind, const struct curve *c) {
     bool in_logs = false;
     for (size_t i = 0; i < 2; i++)
         if (panel_any(c, &kind->panel[i])) in_logs |= panel_in_logs(c, &kind->panel[i]);
-    return memory_print("%.80s: %s. Lines: mean over seeds%s; bands: its 95 %% Student t interval; "
-                        "dots: the epoch of removal.%s",
-                        c->name, kind->what,
-                        in_logs ? " (where the axis is logarithmic: geometric mean)" : "",
-                        kind->panel[0].first > 0 ? " Epoch 0 is not drawn." : "");
+    return memory_print(
+        "%.80s: %s. Lines: mean over seeds%s; bands: its 95 %% Student t interval%s; "
+        "dots: the epoch of removal.%s",
+        c->name, kind->what, in_logs ? " (where the axis is logarithmic: geometric mean)" : "",
+        curve_seeds(c) < 2 ? " (one seed: none)" : "",
+        kind->panel[0].first > 0 ? " Epoch 0 is not drawn." : "");
 }
 
 static char *figure_title(const struct kind *kind, const struct curve *c) {
@@ -224,8 +225,11 @@ static int draw_curve(struct figures *f, const struct summary *s, const struct p
     }
     char *caption = figure_caption(kind, c), *title = figure_title(kind, c);
     struct plot p;
-    plot_open(&p, f->folder, figures_add(f, kind->file, c->name, caption), title, panels, key);
-    plot_footer(&p, "line: mean over seeds; band: its 95 % t interval; dot: removal");
+    plot_open(&p, f->folder, figures_add(f, kind->file, c->name, caption), title, panels, key,
+              false);
+    plot_footer(&p, curve_seeds(c) < 2
+                        ? "one seed, so no interval; dot: removal"
+                        : "line: mean over seeds; band: its 95 % t interval; dot: removal");
     for (size_t i = 0; i < 2; i++)
         if (panel_any(c, &kind->panel[i])) write_panel(&p, s, part, c, &kind->panel[i]);
     free(caption);

@@ -12,7 +12,7 @@
 #include "analysis/figures/plot.h"
 #include "analysis/memory.h"
 
-enum { KEY_ENTRIES = 22 };
+enum { KEY_ENTRIES = 16 };
 
 static const struct log *row_layered(const struct row *row) {
     for (size_t i = 0; i < row->points_n; i++) {
@@ -125,7 +125,7 @@ static int draw_curve(struct figures *f, const struct summary *s, const struct p
     char *title = memory_print("%.60s: layers' shares of the Fisher trace", c->name);
     char *name = figures_add(f, "layers", c->name, "");
     struct plot p;
-    plot_open(&p, f->folder, name, title, first == last ? 1 : 2, key);
+    plot_open(&p, f->folder, name, title, first == last ? 1 : 2, key, false);
     plot_footer(&p,
                 "mean over seeds of each run's shares (intervals: see the TSV); dashed: removal");
     double widest = write_panel(&p, s, part, first);

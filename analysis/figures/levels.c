@@ -11,6 +11,8 @@
 #include "analysis/figures/plot.h"
 #include "analysis/memory.h"
 
+enum { LABEL_MOST = 20, AXIS_CHARS = 60 };
+
 /* A line of the figure. */
 struct line {
     const struct part *part;
@@ -23,7 +25,7 @@ struct lines {
     const char *x_name;
     size_t n, shown;
     struct line *list;
-    double x_low, x_high;
+    double x_low, x_high, x_gap; /* least distance between two x */
 };
 
 /* ---- which lines, which x ---------------------------------------------------------------------- */
@@ -43,15 +45,30 @@ static void lines_add(struct lines *l, const struct part *part) {
     }
 }
 
+static void lines_measure_gaps(struct lines *l, double x) {
+    for (size_t i = 0; i < l->n; i++)
+        for (size_t j = 0; j < l->list[i].curve->rows_n; j++) {
+            double gap = fabs(line_x(l, &l->list[i], j) - x);
+            if (gap > 0) l->x_gap = fmin(l->x_gap, gap);
+        }
+}
+
 static void lines_measure(struct lines *l) {
     l->shown = l->n < PLOT_LINES ? l->n : PLOT_LINES;
-    l->x_low = INFINITY;
+    l->x_low = l->x_gap = INFINITY;
     l->x_high = -INFINITY;
     for (size_t i = 0; i < l->n; i++)
         for (size_t j = 0; j < l->list[i].curve->rows_n; j++) {
-            l->x_low = fmin(l->x_low, line_x(l, &l->list[i], j));
-            l->x_high = fmax(l->x_high, line_x(l, &l->list[i], j));
+            double x = line_x(l, &l->list[i], j);
+            l->x_low = fmin(l->x_low, x);
+            l->x_high = fmax(l->x_high, x);
+            lines_measure_gaps(l, x);
         }
+}
+
+/* How far lines are moved apart: never so far that one could be taken for the next level. */
+static double lines_step(const struct lines *l) {
+    return fmin((l->x_high - l->x_low) * 0.012, l->x_gap / (2 * (double)l->shown));
 }
 
 static char *line_label(const struct line *line) {
@@ -121,14 +138,38 @@ static void write_y_range(struct plot *p, const struct lines *l, bool is_drop) {
     plot_range_print(&r, p->script, "y", is_drop ? -INFINITY : 0, is_drop ? INFINITY : 100);
 }
 
+static char *level_label(const struct lines *l, size_t i) {
+    char *whole = row_label(l->summary, l->list[0].part, &l->list[0].curve->rows[i]);
+    char *label = memory_print(strlen(whole) > LABEL_MOST ? "%.*s.." : "%.*s", LABEL_MOST, whole);
+    free(whole);
+    return label;
+}
+
+/* Do the levels' names need more room than the axis has? */
+static bool lines_slanted(const struct lines *l) {
+    size_t chars = 0;
+    for (size_t i = 0; l->kind == X_LEVEL && i < l->list[0].curve->rows_n; i++) {
+        char *label = level_label(l, i);
+        chars += strlen(label) + 2;
+        free(label);
+    }
+    return chars > AXIS_CHARS;
+}
+
+static bool lines_any_drop(const struct lines *l) {
+    for (size_t i = 0; i < l->n; i++)
+        if (curve_largest_drop(l->list[i].curve)) return true;
+    return false;
+}
+
 static void write_x_tics(struct plot *p, const struct lines *l) {
     double room = l->x_high > l->x_low ? (l->x_high - l->x_low) * 0.06 : 1;
     fprintf(p->script, "set xrange [%.6g:%.6g]\n", l->x_low - room, l->x_high + room);
     if (l->kind != X_LEVEL) return;
-    fprintf(p->script, "set xtics rotate by -25 (");
+    fprintf(p->script, "set xtics %s (", lines_slanted(l) ? "rotate by -25" : "norotate");
     const struct line *line = &l->list[0];
     for (size_t i = 0; i < line->curve->rows_n; i++) {
-        char *label = row_label(l->summary, line->part, &line->curve->rows[i]);
+        char *label = level_label(l, i);
         fputs(i ? ", " : "", p->script);
         plot_quote(p->script, label);
         fprintf(p->script, " %zu", i);
@@ -140,7 +181,7 @@ static void write_x_tics(struct plot *p, const struct lines *l) {
 static void write_line_script(struct plot *p, const struct lines *l, size_t i, bool is_drop) {
     char *label = line_label(shown_line(l, i));
     const char *colour = plot_colour_category(i);
-    double step = (l->x_high - l->x_low) * 0.012;
+    double step = lines_step(l);
     double moved = step * ((double)i - (double)(l->shown - 1) / 2);
     int mark = plot_point_type(i), column = is_drop ? 7 : 3;
     fprintf(p->script,
@@ -191,11 +232,16 @@ static int draw_lines(struct figures *f, const struct lines *l, const char *kind
                                  l->kind == X_LEVEL ? "level" : l->x_name);
     char *name = figures_add(f, kind, of, caption), *title = lines_title(l, what);
     struct plot p;
-    plot_open(&p, f->folder, name, title, 2, key);
+    plot_open(&p, f->folder, name, title, lines_any_drop(l) ? 2 : 1, key, lines_slanted(l));
     for (size_t i = 0; i < l->shown; i++) write_line(&p, l, shown_line(l, i));
-    plot_footer(&p, "mark: mean over seeds; bar: its 95 % t interval; faint dots: each seed");
+    size_t seeds = 0;
+    for (size_t i = 0; i < l->n; i++)
+        if (curve_seeds(l->list[i].curve) > seeds) seeds = curve_seeds(l->list[i].curve);
+    plot_footer(&p, seeds < 2
+                        ? "one seed, so no interval"
+                        : "mark: mean over seeds; bar: its 95 % t interval; faint dots: each seed");
     write_panel(&p, l, false);
-    write_panel(&p, l, true);
+    if (lines_any_drop(l)) write_panel(&p, l, true);
     free(caption);
     free(title);
     return plot_close(&p, e);

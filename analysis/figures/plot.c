@@ -21,7 +21,7 @@
 
 extern char **environ;
 
-enum { PANEL_WIDTH = 470, HEIGHT = 440, LEFT = 85, KEY_CHAR = 7, KEY_SAMPLE = 65, KEY_MOST = 45 };
+enum { PANEL_WIDTH = 470, HEIGHT = 440, LEFT = 85, KEY_CHAR = 7, KEY_SAMPLE = 75, KEY_MOST = 56 };
 
 void plot_quote(FILE *out, const char *text) {
     fputc('\'', out);
@@ -40,6 +40,12 @@ void plot_number(FILE *out, double v) {
 }
 
 /* ---- the script ------------------------------------------------------------------------------- */
+
+/* The largest size, up to 12, at which the title fits: a letter is about 2/3 of it wide. */
+static int title_size(const char *title, size_t width) {
+    size_t fits = strlen(title) ? width * 3 / 2 / strlen(title) : 12;
+    return fits > 12 ? 12 : fits < 7 ? 7 : (int)fits;
+}
 
 static FILE *plot_file(struct plot *p, const char *suffix) {
     char *path = memory_print("%s/%s.%s", p->folder, p->name, suffix);
@@ -83,7 +89,7 @@ static void write_style(const struct plot *p) {
 }
 
 void plot_open(struct plot *p, const char *folder, const char *name, const char *title,
-               size_t panels, size_t key_chars) {
+               size_t panels, size_t key_chars, bool slanted) {
     *p = (struct plot){.folder = memory_text(folder), .name = memory_text(name)};
     p->title = memory_text(title);
     p->panels = panels;
@@ -94,12 +100,15 @@ void plot_open(struct plot *p, const char *folder, const char *name, const char 
     write_style(p);
     write_terminals(p, width);
     double left = (double)LEFT / (double)width, right = 1 - (double)key / (double)width;
-    fprintf(p->script, "set multiplot layout 1,%zu margins %.4f,%.4f,0.165,0.84 spacing %.4f,0\n",
-            panels, left, right, (double)LEFT / (double)width);
+    fprintf(p->script, "set multiplot layout 1,%zu margins %.4f,%.4f,%s,0.84 spacing %.4f,0\n",
+            panels, left, right, slanted ? "0.27" : "0.165", (double)LEFT / (double)width);
     fprintf(p->script, "set label 100 ");
     plot_quote(p->script, title);
-    fprintf(p->script, " at screen %.4f,0.955 left font ',%d'\n", left / 2, 12);
-    fprintf(p->script, "set key at screen %.4f,0.84 left top Left reverse samplen 2 spacing 1.15\n",
+    fprintf(p->script, " at screen %.4f,0.955 left font ',%d'\n", left / 2,
+            title_size(title, width));
+    fprintf(p->script,
+            "set key at screen %.4f,0.84 left top vertical maxcols 1 Left reverse samplen 2 "
+            "spacing 1.15\n",
             right + 10.0 / (double)width);
     if (!key_chars) fprintf(p->script, "unset key\n");
 }

@@ -21,9 +21,10 @@ struct plot {
     struct error e;       /* the first failure; later calls do nothing harmful */
 };
 
-/* Begin both files. `key_chars` makes room for the key at the right. */
+/* Begin both files. `key_chars` makes room for the key at the right, `slanted` for long labels
+ * below. */
 void plot_open(struct plot *p, const char *folder, const char *name, const char *title,
-               size_t panels, size_t key_chars);
+               size_t panels, size_t key_chars, bool slanted);
 /* Begin a panel; axis labels and what else is to be set go into p->script after it. */
 void plot_panel(struct plot *p, const char *title, const char *x_label, const char *y_label);
 /* A grey line under the panels: what line, band and marks mean. */
