@@ -30,6 +30,7 @@
 /* A loop that is unrolled whole (clang-format knows the name). */
 #define foreach(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
 #define ALWAYS_INLINE __attribute__((always_inline))
+#define NOINLINE      __attribute__((noinline))
 
 /* Bytes of the vectors, and sums that fit into the registers beside a few operands. */
 #if defined __AVX512F__
@@ -48,6 +49,7 @@ enum { SUMS = 12 };
 
 enum {
     VECTORS_MOST = 3,
+    SUMS_FEW = 8,   /* fewer than a multiply-add's latency times those begun per cycle */
     TILE_MOST = 12, /* pixels or inputs of a tile: as addresses they need registers too */
     TAPS_MOST = 16, /* rows or columns of a kernel */
     BANDS = 2 * TAPS_MOST + 2,
@@ -67,10 +69,10 @@ struct patch {
     ptrdiff_t width; /* channels to store */
 };
 
-/* Inputs x[0..n) of every pixel times the gradients at that pixel. */
+/* `tiles` times n inputs, x[0..), of every pixel, times the gradients at that pixel. */
 struct strip {
     const real *x, *dy;
-    ptrdiff_t lines, pixels;
+    ptrdiff_t tiles, lines, pixels;
     ptrdiff_t x_line, x_step, dy_line, dy_step;
     real *partial; /* sums so far of this image */
     bool starts;   /* from zero, not from partial */
@@ -91,8 +93,11 @@ struct tiles {
 #define EACH_TILE_12(X)                                                                            \
     X(1, 1)                                                                                        \
     X(2, 1)                                                                                        \
-    X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(1, 2)     \
-        X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 3) X(2, 3) X(3, 3) X(4, 3)
+    X(3, 1)                                                                                        \
+    X(4, 1)                                                                                        \
+    X(5, 1)                                                                                        \
+    X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2)     \
+        X(5, 2) X(6, 2) X(1, 3) X(2, 3) X(3, 3) X(4, 3)
 #ifdef SUMS_24
 #define EACH_TILE(X)                                                                               \
     EACH_TILE_12(X)                                                                                \
@@ -222,10 +227,16 @@ struct correlation {
     const real *bias; /* [padded(width)] */
 };
 
-static void correlation_cut(struct correlation *c) {
+/* One band of all outputs, whose taps in the padding read the halo. */
+static ptrdiff_t bands_join(const struct axis *a, struct band *bands) {
+    bands[0] = (struct band){0, a->out, 0, a->taps};
+    return 1;
+}
+
+static void correlation_cut(struct correlation *c, bool joined) {
     c->tiles = tiles_for(c->width);
-    c->row_bands_n = bands_make(&c->rows, c->row_bands);
-    c->column_bands_n = bands_make(&c->columns, c->column_bands);
+    c->row_bands_n = (joined ? bands_join : bands_make)(&c->rows, c->row_bands);
+    c->column_bands_n = (joined ? bands_join : bands_make)(&c->columns, c->column_bands);
 }
 
 /* Lines of `length` pixels, in as few tiles as possible and these as equal as possible. */
@@ -319,6 +330,11 @@ static struct sizes sizes_of(const struct conv_shape *s, const struct tensor *x,
     };
 }
 
+/* So few input channels that cutting off the padding costs more than it saves. */
+static bool few_inputs(const struct sizes *z) {
+    return z->C <= 3;
+}
+
 static bool covers(const struct conv_shape *s) {
     return s->R <= TAPS_MOST && s->S <= TAPS_MOST && s->pad < s->R && s->pad < s->S;
 }
@@ -373,7 +389,7 @@ static void forward(const struct conv_shape *s, const struct tensor *x, const re
         .bias = bias,
     };
     forward_pack(&z, w, b, bias, packed);
-    correlation_cut(&c);
+    correlation_cut(&c, few_inputs(&z));
     for (size_t n = first; n < last; n++)
         correlate_image(&c, tensor_at(x, n, 0, 0), tensor_at(y, n, 0, 0));
 }
@@ -432,23 +448,47 @@ static void backward_data(const struct conv_shape *s, const struct tensor *dy, c
         const struct phase column = phase_of(ab % z.stride, z.stride, z.pad, z.S, z.OW, z.W);
         c.rows = row.axis, c.columns = column.axis;
         backward_pack(&z, &row, &column, w, packed);
-        correlation_cut(&c);
+        correlation_cut(&c, false);
         for (size_t n = first; n < last; n++)
             correlate_image(&c, tensor_at(dy, n, 0, 0),
                             tensor_at(dx, n, 0, 0) + row.a * (ptrdiff_t)dx->row + column.a * z.C);
     }
 }
 
-/* One image's weight gradient, on the rows [top, bottom) of dy: what strips have in common. */
+/* Outputs [first, last), whose taps t..t_last lie not all outside the image. */
+struct range {
+    ptrdiff_t first, last;
+};
+
+static struct range outputs_of(const struct axis *a, ptrdiff_t t, ptrdiff_t t_last) {
+    struct range r = {.first = most(0, up(a->pad - t_last, a->stride)), .last = 0};
+    if (a->in + a->pad > t) r.last = least(a->out, up(a->in + a->pad - t, a->stride));
+    r.first = least(r.first, r.last);
+    return r;
+}
+
+/* One image's weight gradient, on the rows [top, bottom) of dy. */
 struct weighing {
     struct sizes z;
     const struct tiles *tiles;
+    struct range rows[TAPS_MOST], columns[TAPS_MOST]; /* outputs that see each tap */
+    bool joined; /* tap columns are run together, with few input channels, and read the halo */
     const real *x, *dy; /* pixel (0, 0) */
     ptrdiff_t x_row, dy_row;
     ptrdiff_t top, bottom;
-    real *partial, *tail;
-    real *dw;
+    real *partial, *tail, *dw;
 };
+
+static void weighing_cut(struct weighing *g) {
+    const struct sizes *z = &g->z;
+    const struct axis rows = {z->H, z->OH, z->R, z->stride, z->pad};
+    const struct axis columns = {z->W, z->OW, z->S, z->stride, z->pad};
+    g->tiles = tiles_for(z->O);
+    g->joined = few_inputs(z);
+    for (ptrdiff_t r = 0; r < z->R; r++) g->rows[r] = outputs_of(&rows, r, r);
+    for (ptrdiff_t s = 0; s < z->S; s++) g->columns[s] = outputs_of(&columns, s, s);
+    if (g->joined) g->columns[0] = outputs_of(&columns, 0, z->S - 1);
+}
 
 /* The block's channels of dy, [pixels][lanes], padded with zeros: a tail cannot be loaded whole. */
 static void tail_gather(const struct weighing *g, const struct block *b) {
@@ -460,35 +500,38 @@ static void tail_gather(const struct weighing *g, const struct block *b) {
         }
 }
 
-/* Outputs whose tap t (or any of [t, t_last]) lies inside the image. */
-static struct band outputs_of(ptrdiff_t t, ptrdiff_t t_last, ptrdiff_t stride, ptrdiff_t pad,
-                              ptrdiff_t in, ptrdiff_t out) {
-    struct band b = {.first = most(0, up(pad - t_last, stride)), .last = 0};
-    if (in + pad > t) b.last = least(out, up(in + pad - t, stride));
-    b.first = least(b.first, b.last);
-    return b;
+/* `inputs` neighbours in as few tiles as possible and these as equal as possible. */
+static void strip_run(const struct tiles *tiles, const struct block *b, ptrdiff_t inputs,
+                      struct strip *t) {
+    const ptrdiff_t n = up(inputs, tile_most(b->vectors)), size = inputs / n, larger = inputs % n;
+    weigh_fn *const *run = tiles->weigh[b->vectors - 1];
+    t->tiles = larger;
+    if (larger) run[size](t);
+    t->x += larger * (size + 1);
+    t->partial += larger * (size + 1) * b->lanes;
+    t->dw += larger * (size + 1) * t->dw_step;
+    t->tiles = n - larger;
+    run[size - 1](t);
 }
 
-/* Inputs [k, k + n) of tap row r, times the block's gradients. */
-static void weigh_strip(const struct weighing *g, const struct block *b, ptrdiff_t r, ptrdiff_t k,
-                        ptrdiff_t n) {
+/* The weights of tap (r, s), or of (r, s) and the taps right of it when joined. */
+static void weigh_tap(const struct weighing *g, const struct block *b, ptrdiff_t r, ptrdiff_t s) {
     const struct sizes *z = &g->z;
-    const struct band seen = outputs_of(r, r, z->stride, z->pad, z->H, z->OH);
-    const struct band columns =
-        outputs_of(k / z->C, (k + n - 1) / z->C, z->stride, z->pad, z->W, z->OW);
-    const ptrdiff_t first = least(most(g->top, seen.first), g->bottom);
-    const ptrdiff_t last = most(first, least(g->bottom, seen.last));
+    const struct range columns = g->columns[s];
+    const ptrdiff_t first = least(most(g->top, g->rows[r].first), g->bottom);
+    const ptrdiff_t last = most(first, least(g->bottom, g->rows[r].last));
     const bool copied = b->width < b->lanes;
-    const ptrdiff_t weight = r * z->S * z->C + k, step = copied ? b->lanes : z->O;
+    const ptrdiff_t weight = (r * z->S + s) * z->C;
     struct strip t = {
         .x = g->x + (first * z->stride + r - z->pad) * g->x_row +
-             (columns.first * z->stride - z->pad) * z->C + k,
+             (columns.first * z->stride + s - z->pad) * z->C,
+        .dy = copied ? g->tail - g->top * z->OW * b->lanes : g->dy + b->first,
         .lines = last - first,
         .pixels = columns.last - columns.first,
         .x_line = z->stride * g->x_row,
         .x_step = z->stride * z->C,
         .dy_line = copied ? z->OW * b->lanes : g->dy_row,
-        .dy_step = step,
+        .dy_step = copied ? b->lanes : z->O,
         .partial = g->partial + z->R * z->S * z->C * b->first + weight * b->lanes,
         .starts = g->top == 0,
         .ends = g->bottom == z->OH,
@@ -496,35 +539,30 @@ static void weigh_strip(const struct weighing *g, const struct block *b, ptrdiff
         .dw_step = z->O,
         .width = b->width,
     };
-    t.dy = copied ? g->tail + (first - g->top) * t.dy_line : g->dy + first * g->dy_row + b->first;
-    t.dy += columns.first * step;
-    g->tiles->weigh[b->vectors - 1][n - 1](&t);
+    t.dy += first * t.dy_line + columns.first * t.dy_step;
+    strip_run(g->tiles, b, g->joined ? z->S * z->C : z->C, &t);
 }
 
 static void weigh_rows(const struct weighing *g) {
-    const ptrdiff_t n = blocks(g->z.O), inputs = g->z.S * g->z.C;
+    const ptrdiff_t n = blocks(g->z.O);
     for (ptrdiff_t i = 0; i < n; i++) {
         const struct block b = block_at(g->z.O, i);
-        const ptrdiff_t strips = up(inputs, tile_most(b.vectors));
         if (b.width < b.lanes) tail_gather(g, &b);
         for (ptrdiff_t r = 0; r < g->z.R; r++)
-            for (ptrdiff_t t = 0; t < strips; t++) {
-                const ptrdiff_t k = inputs * t / strips;
-                weigh_strip(g, &b, r, k, inputs * (t + 1) / strips - k);
-            }
+            for (ptrdiff_t s = 0; s < (g->joined ? 1 : g->z.S); s++) weigh_tap(g, &b, r, s);
     }
 }
 
 static void backward_weights(const struct conv_shape *s, const struct tensor *x,
                              const struct tensor *dy, real *dw, size_t first, size_t last,
                              real *scratch) {
-    assert(x->halo >= s->pad);
-    struct weighing g = {.z = sizes_of(s, x, dy), .tiles = tiles_for((ptrdiff_t)s->O), .dw = dw};
+    struct weighing g = {.z = sizes_of(s, x, dy), .dw = dw};
     const ptrdiff_t rows = rows_in_cache(&g.z);
     g.x_row = (ptrdiff_t)x->row;
     g.dy_row = (ptrdiff_t)dy->row;
     g.partial = scratch_aligned(scratch);
     g.tail = g.partial + g.z.R * g.z.S * g.z.C * padded(g.z.O);
+    weighing_cut(&g);
     for (size_t n = first; n < last; n++) {
         g.x = tensor_at(x, n, 0, 0);
         g.dy = tensor_at(dy, n, 0, 0);

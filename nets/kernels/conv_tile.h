@@ -17,93 +17,121 @@ typedef real WIDE(mem)
 #define LOAD(p)  (*(const WIDE(mem) *)(p))
 #define STORE(p) (*(WIDE(mem) *)(p))
 
-static void WIDE(store_some)(const vec *from, size_t width, real *to) {
-    memcpy(to, from, width * sizeof *to);
+static NOINLINE void WIDE(store_some)(const vec *from, ptrdiff_t width, real *to) {
+    memcpy(to, from, (size_t)width * sizeof *to);
 }
 
-static void WIDE(add_some)(const vec *from, size_t width, real *to) {
+static NOINLINE void WIDE(add_some)(const vec *from, ptrdiff_t width, real *to) {
     real numbers[VECTORS_MOST * LANES];
-    memcpy(numbers, from, width * sizeof *to);
-    for (size_t i = 0; i < width; i++) to[i] += numbers[i];
+    memcpy(numbers, from, (size_t)width * sizeof *to);
+    for (ptrdiff_t i = 0; i < width; i++) to[i] += numbers[i];
 }
 
 /* n output pixels: every weight vector is loaded once for n pixels, every input once for all
  * lanes. */
 static inline ALWAYS_INLINE void WIDE(correlate_tile)(const ptrdiff_t n, const ptrdiff_t vectors,
-                                                      const struct patch *g, const real *in,
+                                                      const struct patch g, const real *in,
                                                       real *out) {
-    const real *w = g->w;
+    const real *w = g.w;
     vec sum[TILE_MOST][VECTORS_MOST];
     foreach (p, n)
-        foreach (v, vectors) sum[p][v] = LOAD(g->bias + v * LANES);
-    for (ptrdiff_t r = 0; r < g->rows; r++, in += g->in_row, w += g->w_row)
-        for (ptrdiff_t k = 0; k < g->run; k++) {
+        foreach (v, vectors) sum[p][v] = LOAD(g.bias + v * LANES);
+    for (ptrdiff_t r = 0; r < g.rows; r++, in += g.in_row, w += g.w_row)
+        for (ptrdiff_t k = 0; k < g.run; k++) {
             vec wv[VECTORS_MOST];
             foreach (v, vectors) wv[v] = LOAD(w + (k * vectors + v) * LANES);
             foreach (p, n)
-                foreach (v, vectors) sum[p][v] += in[p * g->in_step + k] * wv[v];
+                foreach (v, vectors) sum[p][v] += in[p * g.in_step + k] * wv[v];
         }
+    if (g.width == vectors * LANES) {
+        foreach (p, n)
+            foreach (v, vectors) STORE(out + p * g.out_step + v * LANES) = sum[p][v];
+        return;
+    }
     foreach (p, n) {
-        if (g->width < vectors * LANES) {
-            vec some[VECTORS_MOST];
-            foreach (v, vectors) some[v] = sum[p][v];
-            WIDE(store_some)(some, (size_t)g->width, out + p * g->out_step);
-            continue;
-        }
-        foreach (v, vectors) STORE(out + p * g->out_step + v * LANES) = sum[p][v];
+        vec some[VECTORS_MOST];
+        foreach (v, vectors) some[v] = sum[p][v];
+        WIDE(store_some)(some, g.width, out + p * g.out_step);
     }
 }
 
 static inline ALWAYS_INLINE void WIDE(correlate)(const ptrdiff_t n, const ptrdiff_t vectors,
-                                                 const struct patch *g) {
-    for (ptrdiff_t line = 0; line < g->lines; line++) {
-        const real *in = g->in + line * g->in_line;
-        real *out = g->out + line * g->out_line;
-        for (ptrdiff_t t = 0; t < g->tiles; t++) {
+                                                 const struct patch g) {
+    for (ptrdiff_t line = 0; line < g.lines; line++) {
+        const real *in = g.in + line * g.in_line;
+        real *out = g.out + line * g.out_line;
+        for (ptrdiff_t t = 0; t < g.tiles; t++) {
             WIDE(correlate_tile)(n, vectors, g, in, out);
-            in += n * g->in_step;
-            out += n * g->out_step;
+            in += n * g.in_step;
+            out += n * g.out_step;
         }
     }
 }
 
-/* n inputs that are neighbours in memory, times the gradients at one pixel, summed over pixels. */
-static inline ALWAYS_INLINE void WIDE(weigh)(const ptrdiff_t n, const ptrdiff_t vectors,
-                                             const struct strip *g) {
-    vec sum[TILE_MOST][VECTORS_MOST];
+/* n inputs that are neighbours in memory, times the gradients at one pixel, summed over pixels.
+ * A small tile keeps sums of the even and of the odd pixels, since one chain of additions per
+ * register would wait for itself. */
+static inline ALWAYS_INLINE void WIDE(weigh_tile)(const ptrdiff_t n, const ptrdiff_t vectors,
+                                                  const struct strip g, const real *first,
+                                                  real *partial, real *dw) {
+    const bool pairs = n * vectors < SUMS_FEW;
+    vec sum[TILE_MOST][VECTORS_MOST], odd[TILE_MOST][VECTORS_MOST];
     foreach (t, n)
         foreach (v, vectors) {
-            if (g->starts)
+            odd[t][v] = (vec){0};
+            if (g.starts)
                 sum[t][v] = (vec){0};
             else
-                sum[t][v] = LOAD(g->partial + (t * vectors + v) * LANES);
+                sum[t][v] = LOAD(partial + (t * vectors + v) * LANES);
         }
-    for (ptrdiff_t line = 0; line < g->lines; line++) {
-        const real *x = g->x + line * g->x_line, *dy = g->dy + line * g->dy_line;
-        for (ptrdiff_t j = 0; j < g->pixels; j++, x += g->x_step, dy += g->dy_step) {
+    for (ptrdiff_t line = 0; line < g.lines; line++) {
+        const real *x = first + line * g.x_line, *dy = g.dy + line * g.dy_line;
+        ptrdiff_t j = 0;
+        for (; pairs && j + 1 < g.pixels; j += 2, x += 2 * g.x_step, dy += 2 * g.dy_step)
+            foreach (t, n)
+                foreach (v, vectors) {
+                    sum[t][v] += x[t] * LOAD(dy + v * LANES);
+                    odd[t][v] += x[g.x_step + t] * LOAD(dy + g.dy_step + v * LANES);
+                }
+        for (; j < g.pixels; j++, x += g.x_step, dy += g.dy_step) {
             vec dyv[VECTORS_MOST];
             foreach (v, vectors) dyv[v] = LOAD(dy + v * LANES);
             foreach (t, n)
                 foreach (v, vectors) sum[t][v] += x[t] * dyv[v];
         }
     }
-    foreach (t, n) {
-        if (g->ends) {
-            vec some[VECTORS_MOST];
-            foreach (v, vectors) some[v] = sum[t][v];
-            WIDE(add_some)(some, (size_t)g->width, g->dw + t * g->dw_step);
-            continue;
-        }
-        foreach (v, vectors) STORE(g->partial + (t * vectors + v) * LANES) = sum[t][v];
+    foreach (t, n)
+        foreach (v, vectors)
+            if (pairs) sum[t][v] += odd[t][v];
+    if (!g.ends) {
+        foreach (t, n)
+            foreach (v, vectors) STORE(partial + (t * vectors + v) * LANES) = sum[t][v];
+        return;
     }
+    if (g.width == vectors * LANES) {
+        foreach (t, n)
+            foreach (v, vectors) STORE(dw + t * g.dw_step + v * LANES) += sum[t][v];
+        return;
+    }
+    foreach (t, n) {
+        vec some[VECTORS_MOST];
+        foreach (v, vectors) some[v] = sum[t][v];
+        WIDE(add_some)(some, g.width, dw + t * g.dw_step);
+    }
+}
+
+static inline ALWAYS_INLINE void WIDE(weigh)(const ptrdiff_t n, const ptrdiff_t vectors,
+                                             const struct strip g) {
+    for (ptrdiff_t t = 0; t < g.tiles; t++) WIDE(weigh_tile)
+    (n, vectors, g, g.x + t * n, g.partial + t * n * vectors * LANES, g.dw + t * n * g.dw_step);
 }
 
 #define INSTANCE(n, v)                                                                             \
     static void WIDE(JOIN(correlate, n##_##v))(const struct patch *g) {                            \
-        WIDE(correlate)(n, v, g);                                                                  \
+        WIDE(correlate)(n, v, *g);                                                                 \
     }                                                                                              \
     static void WIDE(JOIN(weigh, n##_##v))(const struct strip *g) {                                \
-        WIDE(weigh)(n, v, g);                                                                      \
+        WIDE(weigh)(n, v, *g);                                                                     \
     }
 EACH_TILE(INSTANCE)
 #undef INSTANCE
