@@ -1,0 +1,226 @@
+/* fisher_trace: how much the network's answer would change if its weights were perturbed.
+ *
+ *   tr F = E_x E_{y ~ p_w(y|x)} |grad_w log p_w(y|x)|^2
+ *
+ * (Achille, Rovere and Soatto 2019, arXiv 1711.08856.) Every estimator is a list of labels y with
+ * weights for each probe x: all classes with p(y|x), labels drawn from p(.|x) with 1/draws, or the
+ * data's own label with 1. For each, the gradient of log p(y|x) by the logits is onehot(y) - p,
+ * and one backward pass turns a batch of them into one squared norm per probe and layer.
+ *
+ * The traps, each met in published code. The square of a batch's mean gradient is not the mean of
+ * the squares: norms are taken per example. Labels of the data give another quantity, the
+ * empirical Fisher. Sums over millions of squares live in double. Confident predictions leave
+ * gradients of the size of 1 - p(y), so 1 - p(y) is summed from the other classes, which keeps its
+ * digits when p(y) rounds to 1. And measuring has random streams of its own, and changes neither
+ * parameters nor running statistics. */
+#include "analysis/measures/fisher_trace.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+/* Mean and spread of numbers that come one at a time (Welford 1962). */
+struct tally {
+    double n, mean, squares;
+};
+
+static void tally_add(struct tally *t, double x) {
+    double off = x - t->mean;
+    t->n += 1;
+    t->mean += off / t->n;
+    t->squares += off * (x - t->mean);
+}
+
+static double tally_stderr(const struct tally *t) {
+    return t->n > 1 ? sqrt(t->squares / (t->n - 1) / t->n) : (double)NAN;
+}
+
+/* One measurement at work on the probes [first, first + n). */
+struct work {
+    struct net *net;
+    size_t K, layers, batch, first, n;
+    int draws;
+    uint64_t seed;
+    uint32_t epoch;
+    double *p;             /* [batch, K] p(y|x) */
+    real *dlogits;         /* [batch, K] */
+    double *g2;            /* [batch, layers] of one backward pass */
+    double *value;         /* [batch, layers] the sum so far */
+    double *weight;        /* [batch] of the labels at hand */
+    int32_t *y;            /* [batch] the labels at hand */
+    int32_t *labels;       /* [batch] of the data */
+    struct tally *tallies; /* [layers + 1], the last of the total */
+    double loss, entropy;  /* sums over the probes */
+};
+
+/* d = p - onehot(y), the gradient of -log p(y) by the logits. */
+static void dlogits_for(const double *p, size_t K, size_t y, real *d) {
+    double others = 0;
+    for (size_t k = 0; k < K; k++) {
+        d[k] = (real)p[k];
+        if (k != y) others += p[k];
+    }
+    d[y] = (real)-others;
+}
+
+/* value += weight |grad log p(y|x)|^2, for one label y and weight per probe. */
+static void add_gradients(struct work *w) {
+    for (size_t i = 0; i < w->n; i++)
+        dlogits_for(w->p + i * w->K, w->K, (size_t)w->y[i], w->dlogits + i * w->K);
+    net_set_dlogits(w->net, w->n, w->dlogits);
+    net_backward_g2(w->net, w->n, w->g2);
+    for (size_t i = 0; i < w->n; i++)
+        for (size_t l = 0; l < w->layers; l++)
+            w->value[i * w->layers + l] += w->weight[i] * w->g2[i * w->layers + l];
+}
+
+/* ---- the estimators: which labels, with which weights ---- */
+
+static void add_exact(struct work *w) {
+    for (size_t y = 0; y < w->K; y++) {
+        for (size_t i = 0; i < w->n; i++) {
+            w->y[i] = (int32_t)y;
+            w->weight[i] = w->p[i * w->K + y];
+        }
+        add_gradients(w);
+    }
+}
+
+/* A label drawn from p by its cumulative sum; never one of probability 0. */
+static int32_t label_draw(const double *p, size_t K, double uniform) {
+    size_t y = 0;
+    double sum = 0;
+    for (size_t k = 0; k < K && sum <= uniform; k++) {
+        sum += p[k];
+        if (p[k] > 0) y = k;
+    }
+    return (int32_t)y;
+}
+
+static void add_sampled(struct work *w) {
+    for (int draw = 0; draw < w->draws; draw++) {
+        for (size_t i = 0; i < w->n; i++) {
+            uint64_t index = (w->first + i) * (uint64_t)w->draws + (uint64_t)draw;
+            struct rng rng = rng_stream(w->seed, "fisher", w->epoch, index);
+            w->y[i] = label_draw(w->p + i * w->K, w->K, rng_uniform(&rng));
+            w->weight[i] = 1.0 / w->draws;
+        }
+        add_gradients(w);
+    }
+}
+
+static void add_empirical(struct work *w) {
+    for (size_t i = 0; i < w->n; i++) {
+        w->y[i] = w->labels[i];
+        w->weight[i] = 1;
+    }
+    add_gradients(w);
+}
+
+static const struct {
+    const char *name;
+    void (*add)(struct work *w);
+} ESTIMATORS[] = {
+    [FISHER_EXACT] = {"exact", add_exact},
+    [FISHER_SAMPLED] = {"sampled", add_sampled},
+    [FISHER_EMPIRICAL] = {"empirical", add_empirical},
+};
+
+enum fisher_estimator fisher_estimator(const char *name) {
+    size_t i = 0, n = sizeof ESTIMATORS / sizeof *ESTIMATORS;
+    while (i < n && strcmp(ESTIMATORS[i].name, name) != 0) i++;
+    assert(i < n);
+    return (enum fisher_estimator)i;
+}
+
+/* ---- the measurement ---- */
+
+static void tally_batch(struct work *w) {
+    for (size_t i = 0; i < w->n; i++) {
+        const double *value = w->value + i * w->layers;
+        double total = 0;
+        for (size_t l = 0; l < w->layers; l++) {
+            tally_add(&w->tallies[l], value[l]);
+            total += value[l];
+        }
+        tally_add(&w->tallies[w->layers], total);
+    }
+}
+
+static void measure_batch(struct work *w, const struct fisher_probes *probes,
+                          enum fisher_estimator estimator) {
+    probes->feed(probes->context, w->net, w->first, w->n, w->labels);
+    net_forward(w->net, w->n, NET_EVAL);
+    struct net_loss loss = net_loss(w->net, w->labels, w->n);
+    w->loss += loss.loss;
+    w->entropy += loss.entropy;
+    net_probabilities(w->net, w->n, w->p);
+    memset(w->value, 0, w->n * w->layers * sizeof *w->value);
+    ESTIMATORS[estimator].add(w);
+    tally_batch(w);
+}
+
+static void result_fill(const struct work *w, struct fisher_result *r) {
+    const struct tally *total = &w->tallies[w->layers];
+    r->trace = total->mean;
+    r->trace_stderr = tally_stderr(total);
+    r->loss = w->loss / total->n;
+    r->entropy = w->entropy / total->n;
+    for (size_t l = 0; l < w->layers; l++) {
+        r->layer_trace[l] = w->tallies[l].mean;
+        r->layer_stderr[l] = tally_stderr(&w->tallies[l]);
+    }
+}
+
+static int work_allocate(struct work *w) {
+    size_t n = w->batch;
+    w->p = calloc(n * w->K, sizeof *w->p);
+    w->dlogits = calloc(n * w->K, sizeof *w->dlogits);
+    w->g2 = calloc(n * w->layers, sizeof *w->g2);
+    w->value = calloc(n * w->layers, sizeof *w->value);
+    w->weight = calloc(n, sizeof *w->weight);
+    w->y = calloc(n, sizeof *w->y);
+    w->labels = calloc(n, sizeof *w->labels);
+    w->tallies = calloc(w->layers + 1, sizeof *w->tallies);
+    bool whole =
+        w->p && w->dlogits && w->g2 && w->value && w->weight && w->y && w->labels && w->tallies;
+    return whole ? STATUS_OK : STATUS_FAILED;
+}
+
+static void work_free(struct work *w) {
+    free(w->p);
+    free(w->dlogits);
+    free(w->g2);
+    free(w->value);
+    free(w->weight);
+    free(w->y);
+    free(w->labels);
+    free(w->tallies);
+}
+
+int fisher_trace(struct net *net, const struct fisher_probes *probes,
+                 enum fisher_estimator estimator, int draws, uint64_t seed, uint32_t epoch,
+                 struct fisher_result *result, struct error *e) {
+    struct work w = {.net = net,
+                     .K = net_logits(net)->C,
+                     .batch = probes->batch,
+                     .draws = draws,
+                     .seed = seed,
+                     .epoch = epoch};
+    net_layers(net, &w.layers);
+    assert(probes->n >= 1 && probes->batch >= 1 && probes->batch <= net_batch(net) && draws >= 1);
+    int status = work_allocate(&w);
+    if (status) error_set(e, status, "Fisher trace: no memory; make the batch smaller");
+    while (!status && w.first < probes->n) {
+        size_t left = probes->n - w.first;
+        w.n = left < w.batch ? left : w.batch;
+        measure_batch(&w, probes, estimator);
+        w.first += w.n;
+    }
+    if (!status) result_fill(&w, result);
+    work_free(&w);
+    return status;
+}

@@ -1,0 +1,46 @@
+/* The trace of the Fisher information matrix, in total and layer by layer, over a set of probes.
+ *
+ *   tr F = E_x E_{y ~ p_w(y|x)} |grad_w log p_w(y|x)|^2          in nats, per example
+ *
+ * Evaluation mode: batch norm uses its running statistics. Parameters and buffers are not touched;
+ * activations and gradients are overwritten. */
+#ifndef ANALYSIS_MEASURES_FISHER_TRACE_H
+#define ANALYSIS_MEASURES_FISHER_TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "nets/net.h"
+
+enum fisher_estimator {
+    FISHER_EXACT,    /* every class, weighted with p(y|x); one backward pass per class */
+    FISHER_SAMPLED,  /* labels drawn from the model; one backward pass per draw */
+    FISHER_EMPIRICAL /* the data's labels: not the Fisher, but often called so */
+};
+
+/* The probes, handed over in batches. */
+struct fisher_probes {
+    size_t n;     /* at least 1 */
+    size_t batch; /* that `feed` is called with, at most; no more than the net's own */
+    /* Write the probes [first, first + n) into the net's inputs, and their labels. */
+    void (*feed)(void *context, struct net *net, size_t first, size_t n, int32_t *labels);
+    void *context;
+};
+
+struct fisher_result {
+    double trace, trace_stderr; /* the standard error is over probes; NaN when there is one */
+    double entropy, loss;       /* means over the probes at the same instant, nats */
+    double *layer_trace, *layer_stderr; /* [layers], the caller's */
+};
+
+/* The estimator of a name: "exact", "sampled", "empirical". */
+enum fisher_estimator fisher_estimator(const char *name);
+
+/* `draws` labels a probe for FISHER_SAMPLED, from streams ("fisher", epoch, probe draws + draw) of
+ * `seed`. STATUS_FAILED when there is no memory. */
+int fisher_trace(struct net *net, const struct fisher_probes *probes,
+                 enum fisher_estimator estimator, int draws, uint64_t seed, uint32_t epoch,
+                 struct fisher_result *result, struct error *e);
+
+#endif
