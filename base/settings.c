@@ -129,7 +129,7 @@ static void choices_print(const struct param *p, char text[WANTED], const char *
 
 static bool choices_have(const char *choices, const char *text) {
     size_t n = strlen(text);
-    if (n == 0) return false;
+    if (n == 0 || strchr(text, '|')) return false;
     for (const char *c = choices; c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
         if (!strncmp(c, text, n) && (c[n] == '|' || c[n] == '\0')) return true;
     return false;
