@@ -26,7 +26,7 @@
 #define TOLERANCE    1e-12 /* two orders of summing some 1e4 terms */
 #else
 #define FD_STEP      3e-3
-#define FD_TOLERANCE 5e-2
+#define FD_TOLERANCE 0.15 /* finds a wrong factor or sign; the double build is the exact test */
 #define TOLERANCE    2e-4
 #endif
 
