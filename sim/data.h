@@ -19,9 +19,9 @@
 enum { DATA_MODALITIES = 4, DATA_CHANNELS = 16, DATA_NAME = 32 };
 
 struct modality {
-    char name[DATA_NAME]; /* "image" */
-    size_t H, W, C;       /* C <= DATA_CHANNELS */
-    bool bytes;           /* stored as uint8_t 0..255, else as float */
+    char name[DATA_NAME];                          /* "image" */
+    size_t H, W, C;                                /* C <= DATA_CHANNELS */
+    bool bytes;                                    /* stored as uint8_t 0..255, else as float */
     double mean[DATA_CHANNELS], sd[DATA_CHANNELS]; /* of the clean training examples, as stored */
 };
 
@@ -40,16 +40,17 @@ struct dataset {
     size_t K;
     char **class_names; /* [K]; owned */
     struct examples train, validation, test;
-    char train_digest[HASH_TEXT]; /* over the training examples, labels and shapes: in prefix keys */
-    char digest[HASH_TEXT];       /* over all examples used: training, validation, test */
+    char
+        train_digest[HASH_TEXT]; /* over the training examples, labels and shapes: in prefix keys */
+    char digest[HASH_TEXT];      /* over all examples used: training, validation, test */
 };
 
 /* What a reader is asked for. It opens only the files that the pool needs. */
 struct data_request {
     const struct settings *settings; /* the data section: common keys and the type's own */
     uint64_t seed;                   /* data.seed */
-    size_t train; /* training + validation examples wanted; 0: all there are */
-    size_t test;  /* test examples wanted; 0: all */
+    size_t train;                    /* training + validation examples wanted; 0: all there are */
+    size_t test;                     /* test examples wanted; 0: all */
     bool balance;
 };
 

@@ -38,7 +38,7 @@ static void sheet_text(struct sheet *s, size_t x, size_t y, size_t zoom, size_t 
                        const char *text) {
     const uint8_t ink[3] = {INK, INK, INK};
     const size_t room = width / (FONT_WIDTH * zoom);
-    for (size_t i = 0; text[i] && i < room; i++)
+    for (size_t i = 0; i < room && text[i]; i++)
         for (size_t j = 0; j < FONT_WIDTH * zoom * FONT_HEIGHT * zoom; j++) {
             size_t dx = j % (FONT_WIDTH * zoom), dy = j / (FONT_WIDTH * zoom);
             if (font_dot(text[i], (int)(dx / zoom), (int)(dy / zoom)))

@@ -63,21 +63,18 @@ static inline unsigned char *bytes_read(const char *folder, const char *name, si
     return x;
 }
 
-/* The data section of `set`, then key and value pairs up to a NULL. */
-static inline struct settings data_settings(const char *set, ...) {
-    const struct dataset_type *type = dataset_find(set);
+/* The data section: the set, then key and value pairs up to a NULL. */
+#define data_settings(...) settings_from((const char *const[]){__VA_ARGS__})
+
+static inline struct settings settings_from(const char *const *word) {
+    const struct dataset_type *type = dataset_find(word[0]);
     struct settings s;
     struct error e = {0};
-    va_list args;
     assert_non_null(type);
     settings_init(&s, data_common_params, type->params);
-    if (settings_set(&s, "set", set, &e)) fail_msg("%s", e.text);
-    va_start(args, set);
-    for (const char *key; (key = va_arg(args, const char *)) != NULL;) {
-        const char *text = va_arg(args, const char *);
-        if (settings_set(&s, key, text, &e)) fail_msg("%s", e.text);
-    }
-    va_end(args);
+    if (settings_set(&s, "set", word[0], &e)) fail_msg("%s", e.text);
+    for (size_t i = 1; word[i]; i += 2)
+        if (settings_set(&s, word[i], word[i + 1], &e)) fail_msg("%s", e.text);
     return s;
 }
 
