@@ -211,16 +211,16 @@ static void write_rates(struct page *p, const char *of, const char *name, const 
     if (fabs(ratio - 1) < 1e-6)
         page_add(p, BLOCK_TEXT,
                  "%s: the %.0f clean epochs after removal (%s) and the twin's last %.0f begin at "
-                 "the same learning rate, %.3g: the rate is not what makes this drop.",
+                 "the same learning rate, %.3g: the rate is not what makes this difference.",
                  of, row->clean_epochs, name, row->clean_epochs, row->lr_clean);
     else
-        page_add(p, BLOCK_TEXT,
-                 "%s: the %.0f clean epochs after removal (%s) begin at a learning rate of %.3g, "
-                 "the twin's last %.0f at %.3g (ratio %.2f): this drop mixes the deficit with the "
-                 "size of the steps after it. A fixed rate or `train.lr.clock: removal` separates "
-                 "the two.",
-                 of, row->clean_epochs, name, row->lr_clean, row->clean_epochs, row->lr_twin,
-                 ratio);
+        page_add(
+            p, BLOCK_TEXT,
+            "%s: the %.0f clean epochs after removal (%s) begin at a learning rate of %.3g, "
+            "the twin's last %.0f at %.3g (ratio %.2f): this difference mixes the deficit with the "
+            "size of the steps after it. A fixed rate or `train.lr.clock: removal` separates "
+            "the two.",
+            of, row->clean_epochs, name, row->lr_clean, row->clean_epochs, row->lr_twin, ratio);
 }
 
 static bool same_rates(const struct row *a, const struct row *b) {

@@ -138,16 +138,18 @@ void page_add_grid(struct page *p, struct grid *g) {
     page_add_block(p, BLOCK_GRID)->grid = g;
 }
 
-/* Words, broken so that no line passes PAGE_WIDTH where that is possible. */
-static void print_wrapped(const char *text, FILE *out) {
-    size_t used = 0;
+/* Words, broken so that no line passes PAGE_WIDTH where that is possible; `used` columns of the
+ * first line are taken. */
+static void print_wrapped(const char *text, size_t used, FILE *out) {
+    bool starts = true;
     while (*text) {
         size_t n = strcspn(text, " ");
         char *word = memory_print("%.*s", (int)n, text);
         size_t width = text_width(word);
         bool fits = used + width + 1 <= PAGE_WIDTH;
-        if (used) fputc(fits ? ' ' : '\n', out);
-        used = used && fits ? used + 1 + width : width;
+        if (!starts) fputc(fits ? ' ' : '\n', out);
+        used = starts ? used + width : fits ? used + 1 + width : width;
+        starts = false;
         fputs(word, out);
         free(word);
         text += n + strspn(text + n, " ");
@@ -162,6 +164,7 @@ static void print_heading(const char *text, FILE *out, char line) {
 }
 
 static void print_block(const struct block *b, FILE *out) {
+    size_t used = 0;
     switch (b->kind) {
     case BLOCK_TITLE:
         print_heading(b->text, out, '=');
@@ -173,10 +176,12 @@ static void print_block(const struct block *b, FILE *out) {
         grid_print(b->grid, out);
         break;
     case BLOCK_WARNING:
-        fputs("Warning: ", out); /* fall through */
+        fputs("Warning: ", out);
+        used = strlen("Warning: ");
+        /* fall through */
     case BLOCK_HEADLINE:
     case BLOCK_TEXT:
-        print_wrapped(b->text, out);
+        print_wrapped(b->text, used, out);
         break;
     }
 }

@@ -308,10 +308,11 @@ static void learning_rate_confound_is_named_where_it_is(void **state) {
     folder_fill(&fixed, 0);
     char *text = report_text(decaying.path, false);
     assert_has(text, "begin at a learning rate of 0.000391, the twin's last 4 at 0.1 (ratio 0.00): "
-                     "this drop mixes the deficit with the size of the steps");
+                     "this difference mixes the deficit with the size of the steps");
     free(text);
     text = report_text(fixed.path, false);
-    assert_has(text, "begin at the same learning rate, 0.1: the rate is not what makes this drop");
+    assert_has(text,
+               "begin at the same learning rate, 0.1: the rate is not what makes this difference");
     free(text);
     folder_remove(&decaying);
     folder_remove(&fixed);
@@ -464,6 +465,29 @@ static void figures_are_drawn_with_their_data_beside_them(void **state) {
     data = file_text(d.path, "figures/layers-blur.tsv");
     assert_has(data, "t0=8\t12\t3\t0.25\t0.75\t");
     free(data);
+    folder_remove(&d);
+}
+
+/* A level without a run has no block: gnuplot would not count it, and every line after it would
+ * show its neighbour's data. */
+static void level_without_a_run_does_not_shift_the_others(void **state) {
+    (void)state;
+    struct folder d = {0};
+    folder_create(&d, "t0");
+    folder_add_point(&d, "never", "never", "blur\t0");
+    folder_add(&d, &(struct fake){"a", "never", 4, 1, 0.7, 0, NULL, NULL}, "blur\t4");
+    folder_add(&d, &(struct fake){"b", "never", 8, 1, 0.5, 0, NULL, NULL}, "blur\t8");
+    free(report_text(d.path, true));
+    char *data = file_text(d.path, "figures/learning-blur.tsv");
+    char *script = file_text(d.path, "figures/learning-blur.gp");
+    assert_memory_equal(strchr(data, '\n'), "\nt0=4\t0\t10\t", 11);
+    assert_has_not(script, "t0=0");
+    assert_has(script, "index 0 using ($2 < 0 ? NaN : $2):3 skip 1 with lines");
+    assert_has_not(script, "index 2");
+    const char *first = strstr(script, "'t0=4, n = 1'"), *second = strstr(script, "'t0=8, n = 1'");
+    assert_true(first && second && first < second);
+    free(data);
+    free(script);
     folder_remove(&d);
 }
 
@@ -710,6 +734,7 @@ int main(void) {
         cmocka_unit_test(single_log_gives_a_report_beside_it),
         cmocka_unit_test(page_refers_to_nothing_outside_and_escapes_texts),
         cmocka_unit_test(figures_are_drawn_with_their_data_beside_them),
+        cmocka_unit_test(level_without_a_run_does_not_shift_the_others),
         cmocka_unit_test(axis_of_onsets_gets_its_own_figure),
         cmocka_unit_test(labels_cannot_run_commands_in_gnuplot),
         cmocka_unit_test(without_gnuplot_the_tables_are_still_there),

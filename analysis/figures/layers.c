@@ -116,9 +116,14 @@ static double write_panel(struct plot *p, const struct summary *s, const struct 
 
 static int draw_curve(struct figures *f, const struct summary *s, const struct part *part,
                       const struct curve *c, struct error *e) {
-    const struct row *first = &c->rows[0], *last = &c->rows[c->rows_n - 1];
+    const struct row *first = NULL, *last = NULL; /* of the levels that have shares to show */
+    for (size_t i = 0; i < c->rows_n; i++) {
+        if (!row_layered(&c->rows[i])) continue;
+        if (!first) first = &c->rows[i];
+        last = &c->rows[i];
+    }
+    if (!first) return STATUS_OK;
     const struct log *log = row_layered(first);
-    if (!log || !row_layered(last)) return STATUS_OK;
     size_t key = 0;
     for (size_t i = 0; i < log->layers; i++)
         if (strlen(log->layer[i]) > key) key = strlen(log->layer[i]);
