@@ -192,8 +192,8 @@ static int train_mark(const struct data_request *r, size_t validation, const str
 
 static int train_draw(const struct data_request *r, size_t validation, struct dataset *d,
                       struct error *e) {
-    size_t pool;
-    uint8_t *mark = malloc(d->train.n + 1);
+    size_t pool = 0;
+    uint8_t *mark = calloc(d->train.n + 1, 1);
     if (!mark) return error_set(e, STATUS_FAILED, "out of memory");
     int status = train_mark(r, validation, d, &pool, mark, e);
     if (!status) status = examples_pick(&d->validation, &d->train, mark, pool, VALIDATION, d, e);
@@ -205,7 +205,7 @@ static int train_draw(const struct data_request *r, size_t validation, struct da
 static int test_draw(const struct data_request *r, struct dataset *d, struct error *e) {
     const size_t pool = pool_prefix(d->test.label, d->test.n, d->K, r->test, r->balance);
     if (pool == 0) return too_few("data.test", &d->test, d->K, r->test, r->balance, e);
-    uint8_t *mark = malloc(pool);
+    uint8_t *mark = calloc(pool, 1);
     if (!mark) return error_set(e, STATUS_FAILED, "out of memory");
     const bool by_class = r->test && r->balance;
     memset(mark, by_class ? OUT : TRAIN, pool);

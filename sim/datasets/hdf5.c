@@ -172,7 +172,7 @@ static int h5_train(const struct user_file *f, const struct h5_split *s, size_t 
 
 static int h5_test(const struct user_file *f, struct h5_split *s, size_t all, struct dataset *d,
                    struct error *e) {
-    size_t shape[H5_RANK], element, test_all = all, offset = 0;
+    size_t shape[H5_RANK] = {0}, element = 0, test_all = all, offset = 0;
     const struct modality *m = &d->modality[0];
     if (s->last == 0) { /* in a dataset of their own */
         int status = h5_images_check(f, s->images, shape, &element, e);
@@ -196,7 +196,7 @@ static int h5_test(const struct user_file *f, struct h5_split *s, size_t all, st
 static int hdf5_read(const struct data_request *q, struct dataset *d, struct error *e) {
     struct user_file f = {.path = settings_text(q->settings, "path")};
     struct h5_split train, test;
-    size_t shape[H5_RANK], element;
+    size_t shape[H5_RANK] = {0}, element = 0;
     int status = data_file_check(f.path, &f.bytes, e);
     if (!status) status = h5_usage(h5_open(&f.r, f.path, e), e);
     if (!status)

@@ -22,7 +22,7 @@ static int idx_word(struct data_stream *s, uint32_t *word, struct error *e) {
 }
 
 static int idx_field(struct data_stream *s, const char *what, uint32_t expected, struct error *e) {
-    uint32_t found;
+    uint32_t found = 0;
     int status = idx_word(s, &found, e);
     if (status || found == expected) return status;
     return error_set(e, STATUS_USAGE,
@@ -53,7 +53,7 @@ static int idx_labels_check(const struct data_stream *s, const int32_t *label, s
 
 static int idx_labels_read(struct data_stream *s, struct examples *x, const struct dataset *d,
                            size_t first_index, struct error *e) {
-    uint32_t count;
+    uint32_t count = 0;
     int status = idx_word(s, &count, e);
     if (!status) status = stream_expect(s, 8 + (uint64_t)count, e);
     const struct dataset labels_only = {.modalities_n = 0, .K = d->K};

@@ -16,6 +16,7 @@
  *
  * Every image has the stream (data.seed, "optotypes", split, number): a larger set begins with the
  * smaller one. */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,7 @@ static int chart_create(struct chart *c, const struct settings *s, struct error 
                         .cue_radius = settings_real(s, "cue_radius"),
                         .cue_jitter = settings_real(s, "cue_jitter"),
                         .jitter = (uint32_t)settings_int(s, "jitter")};
+    assert(c->S >= GLYPH && "as its parameter says");
     const size_t corner = (c->S - GLYPH) / 2, n = c->S * c->S;
     if (c->jitter > corner)
         return error_set(
@@ -143,7 +145,10 @@ static int chart_create(struct chart *c, const struct settings *s, struct error 
             "pixels fit",
             c->S, corner);
     c->basis = malloc(4 * n * sizeof *c->basis);
-    if (!c->basis) return error_set(e, STATUS_FAILED, "out of memory");
+    if (!c->basis) {
+        error_set(e, STATUS_FAILED, "out of memory");
+        return STATUS_FAILED;
+    }
     c->amplitude = c->basis + n;
     c->work = c->basis + 2 * n;
     basis_fill(c->S, c->basis);
