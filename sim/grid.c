@@ -182,6 +182,12 @@ static int check_keys(const struct node *map, const char *shown, const char *con
     return STATUS_OK;
 }
 
+/* An entry of a map that is there and not null. */
+static const struct node *entry(const struct node *map, const char *key) {
+    const struct node *n = node_find(map, key);
+    return n && node_is_null(n) ? NULL : n;
+}
+
 static int part_read(struct grid *s, struct part *p, const struct node *n, struct error *e) {
     static const char *const known[] = {"axes", "zip", "set", NULL};
     *p = (struct part){.name = n->key, .at = n};
@@ -192,16 +198,16 @@ static int part_read(struct grid *s, struct part *p, const struct node *n, struc
     if (n->kind != NODE_MAP)
         return node_fail(n, e, "%s: must be a mapping with 'set', 'axes' or 'zip'", shown);
     status = check_keys(n, shown, known, e);
-    p->set = node_find(n, "set");
-    p->zip = node_find(n, "zip");
+    p->set = entry(n, "set");
+    p->zip = entry(n, "zip");
     if (!status && p->set && p->set->kind != NODE_MAP)
         status = node_fail(p->set, e, "%s.set: must be an overlay, as in {train.batch: 64}", shown);
-    const struct node *axes = node_find(n, "axes");
+    const struct node *axes = entry(n, "axes");
     return status || !axes ? status : part_read_axes(s, p, axes, e);
 }
 
 static int main_read(struct grid *s, const struct node *sweep, struct error *e) {
-    const struct node *axes = node_find(sweep, "axes"), *zip = node_find(sweep, "zip");
+    const struct node *axes = entry(sweep, "axes"), *zip = entry(sweep, "zip");
     if (!axes && zip)
         return node_fail_key(zip, e, "sweep.zip: there are no axes to zip; give sweep.axes");
     if (!axes) return STATUS_OK;
@@ -235,7 +241,7 @@ int grid_read(struct grid *s, struct arena *a, const struct node *sweep, struct 
     bool none = !sweep || node_is_null(sweep);
     if (!none && sweep->kind != NODE_MAP)
         return node_fail(sweep, e, "sweep: must be a mapping with 'axes', 'zip' or 'parts'");
-    const struct node *parts = none ? NULL : node_find(sweep, "parts");
+    const struct node *parts = none ? NULL : entry(sweep, "parts");
     s->parts = arena_get(a, ((parts ? parts->n : 0) + 1) * sizeof *s->parts);
     int status = none ? STATUS_OK : check_keys(sweep, "sweep", known, e);
     if (!status && !none) status = main_read(s, sweep, e);
@@ -365,7 +371,7 @@ static int zip_read(struct part *p, const struct node *list, size_t group, struc
 }
 
 static int zips_read(struct part *p, struct error *e) {
-    if (!p->zip || node_is_null(p->zip)) return STATUS_OK;
+    if (!p->zip) return STATUS_OK;
     if (p->zip->kind != NODE_LIST)
         return node_fail(p->zip, e,
                          "sweep.zip: must be a list of lists of axes, as in [[removal, "

@@ -324,6 +324,10 @@ static int check_single(yaml_parser_t *p, struct node *at, struct error *e) {
 int yaml_parse(struct arena *a, const char *text, size_t n, const char *origin, struct node **root,
                struct error *e) {
     struct node at = {.origin = arena_text(a, origin, strlen(origin))};
+    if (n >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) { /* the mark that some editors write */
+        text += 3;
+        n -= 3;
+    }
     int status = check_bytes(text, n, &at, e);
     if (!status) status = check_cost(text, n, &at, e);
     if (status) return status;
