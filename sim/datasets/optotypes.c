@@ -138,12 +138,13 @@ static int chart_create(struct chart *c, const struct settings *s, struct error 
                         .jitter = (uint32_t)settings_int(s, "jitter")};
     assert(c->S >= GLYPH && "as its parameter says");
     const size_t corner = (c->S - GLYPH) / 2, n = c->S * c->S;
-    if (c->jitter > corner)
-        return error_set(
-            e, STATUS_USAGE,
-            "data.jitter: the glyph leaves the picture: with data.size %zu at most %zu "
-            "pixels fit",
-            c->S, corner);
+    if (c->jitter > corner) {
+        error_set(e, STATUS_USAGE,
+                  "data.jitter: the glyph leaves the picture: with data.size %zu at most %zu "
+                  "pixels fit",
+                  c->S, corner);
+        return STATUS_USAGE;
+    }
     c->basis = malloc(4 * n * sizeof *c->basis);
     if (!c->basis) {
         error_set(e, STATUS_FAILED, "out of memory");
