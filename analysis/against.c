@@ -75,14 +75,14 @@ static size_t count_cells(const char *key) {
 
 static int reference_add(struct reference *ref, char *line, size_t cells, const char *file,
                          size_t number, struct error *e) {
-    char *rest = cut_cells(line, cells), *cell;
+    char *rest = cut_cells(line, cells);
     if (!rest) return error_set(e, STATUS_USAGE, "%s:%zu: too few columns", file, number);
     ref->rows = memory_grow(ref->rows, ref->rows_n, sizeof *ref->rows);
     struct reference_row *row = &ref->rows[ref->rows_n++];
     row->key = memory_text(line);
     for (size_t i = 0; i < NUMBERS; i++) {
         char *end = NULL;
-        cell = strsep(&rest, "\t");
+        char *cell = strsep(&rest, "\t");
         if (cell) row->number[i] = strtod(cell, &end);
         if (!cell || end == cell || *end)
             return error_set(e, STATUS_USAGE, "%s:%zu: expected %d numbers after the labels", file,

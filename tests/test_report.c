@@ -77,7 +77,7 @@ static void write_log(const char *path, const struct fake *f) {
     struct error e = {0};
     struct h5_writer *w = h5_create(path);
     bool done = !f->status;
-    put_series(w, f, (size_t)(f->removal + CLEAN_EPOCHS + 1));
+    put_series(w, f, (size_t)f->removal + CLEAN_EPOCHS + 1);
     put_attributes(w, f);
     h5_put_text(w, "config", "experiment: few\nnote: a < b & c\n", NULL);
     put_scalar(w, "final/test_accuracy", done ? f->accuracy : NAN);
@@ -595,6 +595,7 @@ static void assert_refused(const char *manifest, const char *sentence) {
     folder_create(&d, NULL);
     snprintf(path, sizeof path, "%s/sweep.tsv", d.path);
     FILE *out = fopen(path, "w");
+    assert_non_null(out);
     fputs(manifest, out);
     fclose(out);
     assert_int_not_equal(report_into(d.path, &(struct report_options){0}, &text, &e), 0);
@@ -709,6 +710,7 @@ static void table_refuses_unknown_names_in_one_sentence(void **state) {
     folder_add_log(&d, &(struct fake){"a", "a", 0, 1, 0.5, 0, NULL, NULL});
     snprintf(path, sizeof path, "%s/runs/a.h5", d.path);
     FILE *out = fopen("/dev/null", "w");
+    assert_non_null(out);
     assert_int_equal(table_print(path, "test_acc", out, &e), STATUS_USAGE);
     assert_has(e.text, "a.h5: has no variable 'test_acc'; `imprint table");
     assert_int_equal(table_print(d.path, "test_acc", out, &e), STATUS_USAGE);

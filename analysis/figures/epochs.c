@@ -202,7 +202,7 @@ static void write_y_range(struct plot *p, const struct lines *l, const struct pa
 /* Levels without a value here get neither block nor line: gnuplot does not count a block that
  * holds only a header when it is the file's first, and every later `index` would be off by one. */
 static void write_panel(struct plot *p, const struct lines *l, const struct panel *panel) {
-    bool in_logs = panel_in_logs(l, panel), is_in[PLOT_LINES];
+    bool in_logs = panel_in_logs(l, panel), is_in[PLOT_LINES] = {false};
     size_t block = p->blocks, at;
     for (size_t i = 0; i < l->n; i++) {
         is_in[i] = row_in(l->row[i], panel);

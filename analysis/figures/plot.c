@@ -53,7 +53,10 @@ static FILE *plot_file(struct plot *p, const char *suffix) {
     if (!f && !p->e.status)
         error_set(&p->e, STATUS_FAILED, "%s: cannot write it: %s", path, strerror(errno));
     free(path);
-    return f ? f : fopen("/dev/null", "w");
+    if (f) return f;
+    f = fopen("/dev/null", "w"); /* later writes go nowhere; plot_close tells of the failure */
+    if (!f) abort();
+    return f;
 }
 
 static size_t plot_key_width(const struct plot *p) {
