@@ -269,6 +269,7 @@ static void dataset_digest(struct dataset *d) {
         hash_int(h, m->bytes);
     }
     examples_hash(h, d, &d->train);
+    hash_digest(h, d->train_digest);
     examples_hash(h, d, &d->validation);
     examples_hash(h, d, &d->test);
     hash_digest(h, d->digest);
