@@ -538,7 +538,8 @@ static void without_gnuplot_the_tables_are_still_there(void **state) {
     struct folder d = {0};
     folder_create(&d, "t0\tseed*");
     folder_fill(&d, 0);
-    char *before = strdup(getenv("PATH") ? getenv("PATH") : "");
+    const char *search = getenv("PATH");
+    char *before = strdup(search ? search : "");
     assert_non_null(before);
     setenv("PATH", d.path, 1);
     char *text = report_text(d.path, true); /* fails the test unless the status is 0 */
