@@ -185,7 +185,7 @@ static void training_lowers_the_loss(void **unused) {
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
-static size_t allocations; /* counted for this test alone */
+static volatile size_t allocations; /* counted for this test alone */
 void *malloc(size_t n) {
     allocations++;
     return __libc_malloc(n);

@@ -25,7 +25,6 @@ static void adam_step(const struct settings *s, double rate, int64_t t, size_t c
     real step = (real)(rate / (1 - pow(beta1, (double)t)));
     real root = (real)sqrt(1 - pow(beta2, (double)t));
     real *m = slots[0], *u = slots[1];
-#pragma omp simd
     for (size_t i = 0; i < count; i++) {
         real d = dw[i] + decay * w[i];
         m[i] = keep1 * m[i] + take1 * d;
