@@ -18,10 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <hdf5.h>
 #include <hdf5_hl.h>
+#include <xxhash.h>
 
 #include "base/hash.h"
 
@@ -384,6 +387,48 @@ static int file_digest(hid_t file, char text[HASH_TEXT]) {
     return status < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
+/* ---- the seal -------------------------------------------------------------------------------- */
+
+/* 32 bytes behind the HDF5 content, where the library does not look. */
+struct seal {
+    char magic[16];
+    unsigned char hash[16];
+};
+static_assert(sizeof(struct seal) == 32, "a seal has no holes");
+static const char seal_magic[16] = {'i', 'm', 'p', 'r', 'i', 'n', 't',  ' ',
+                                    's', 'e', 'a', 'l', ' ', '1', '\n', 0};
+
+static struct seal seal_of(const void *content, size_t n) {
+    struct seal s;
+    XXH128_canonical_t hash;
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(content, n));
+    memcpy(s.magic, seal_magic, sizeof s.magic);
+    memcpy(s.hash, hash.digest, sizeof s.hash);
+    return s;
+}
+
+enum sealed { SEAL_NONE, SEAL_WHOLE, SEAL_BROKEN };
+
+static enum sealed seal_check(const char *path) {
+    struct stat is;
+    enum sealed result = SEAL_NONE;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &is) || is.st_size < (off_t)sizeof(struct seal)) {
+        if (fd >= 0) close(fd);
+        return SEAL_NONE;
+    }
+    size_t size = (size_t)is.st_size, n = size - sizeof(struct seal);
+    char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (bytes == MAP_FAILED) return SEAL_NONE;
+    if (!memcmp(bytes + n, seal_magic, sizeof seal_magic)) {
+        struct seal s = seal_of(bytes, n);
+        result = memcmp(bytes + n, &s, sizeof s) ? SEAL_BROKEN : SEAL_WHOLE;
+    }
+    munmap(bytes, size);
+    return result;
+}
+
 /* ---- committing ------------------------------------------------------------------------------ */
 
 static int write_all(int fd, const char *data, size_t n) {
@@ -408,11 +453,13 @@ static void sync_folder(const char *path) {
 
 static int replace_file(const char *path, const void *data, size_t n, bool durable,
                         struct error *e) {
+    struct seal seal = seal_of(data, n);
     char tmp[PATH_TEXT];
     snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid());
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     int problem = fd < 0 ? errno : 0;
     if (!problem && write_all(fd, data, n)) problem = errno;
+    if (!problem && write_all(fd, (const char *)&seal, sizeof seal)) problem = errno;
     if (!problem && durable && fsync(fd)) problem = errno;
     if (fd >= 0 && close(fd) && !problem) problem = errno;
     if (!problem && rename(tmp, path)) problem = errno;
@@ -468,11 +515,16 @@ struct h5_reader {
     char *path;
 };
 
-int h5_open(struct h5_reader **out, const char *path, struct error *e) {
+static int open_file(struct h5_reader **out, const char *path, bool must_be_sealed,
+                     struct error *e) {
     *out = NULL;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     if (access(path, R_OK))
         return error_set(e, STATUS_FAILED, "%s: cannot read it: %s", path, strerror(errno));
+    enum sealed seal = seal_check(path);
+    if (seal == SEAL_BROKEN || (must_be_sealed && seal == SEAL_NONE))
+        return error_set(e, STATUS_FAILED, "%s: it is damaged: its bytes do not match its seal",
+                         path);
     hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
 #if H5_VERSION_GE(1, 10, 7)
     H5Pset_file_locking(access_list, 0, 1);
@@ -486,6 +538,14 @@ int h5_open(struct h5_reader **out, const char *path, struct error *e) {
     r->file = file;
     *out = r;
     return STATUS_OK;
+}
+
+int h5_open(struct h5_reader **r, const char *path, struct error *e) {
+    return open_file(r, path, false, e);
+}
+
+int h5_open_sealed(struct h5_reader **r, const char *path, struct error *e) {
+    return open_file(r, path, true, e);
 }
 
 void h5_close(struct h5_reader *r) {

@@ -63,8 +63,12 @@ void h5_put_attr_real(struct h5_writer *w, const char *object, const char *name,
 int h5_commit(struct h5_writer *w, bool durable, struct error *e);
 void h5_abandon(struct h5_writer *w);
 
+/* Files that imprint wrote end in a seal, a hash of all their bytes, so that a torn or flipped one
+ * is refused before the library reads it (which may crash on damaged files); other programs do not
+ * see it. h5_open takes any file without a broken seal, h5_open_sealed only sealed ones. */
 struct h5_reader;
 int h5_open(struct h5_reader **r, const char *path, struct error *e); /* no locking */
+int h5_open_sealed(struct h5_reader **r, const char *path, struct error *e);
 void h5_close(struct h5_reader *r);
 bool h5_has(const struct h5_reader *r, const char *name);
 /* Shape (rank returned, -1 when there is no such dataset) and scale names of its axes. */

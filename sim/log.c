@@ -238,7 +238,7 @@ int log_write(const char *path, const struct log_about *a, struct rows *rows, in
 
 bool log_is_finished(const char *path) {
     struct h5_reader *r;
-    if (h5_open(&r, path, NULL)) return false;
+    if (h5_open_sealed(&r, path, NULL)) return false;
     char *status = h5_attr_text(r, "/", "status");
     bool finished = status && (!strcmp(status, "done") || !strcmp(status, "diverged")) &&
                     !h5_check_digest(r, NULL);

@@ -165,7 +165,7 @@ static int load_link(struct rows *r, const char *folder, const struct timeline *
     size_t shape[H5_RANK];
     struct h5_reader *file;
     rows_path(path, sizeof path, folder, t, last);
-    int status = h5_open(&file, path, e);
+    int status = h5_open_sealed(&file, path, e);
     if (status) return status;
     status = h5_check_digest(file, e);
     if (!status && h5_shape(file, "epoch", shape) != 1)

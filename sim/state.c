@@ -109,7 +109,7 @@ int state_load(struct state *s, const char *folder, const char *key, struct erro
     char path[PATH_TEXT];
     struct h5_reader *r;
     state_path(path, sizeof path, folder, key);
-    int status = h5_open(&r, path, e);
+    int status = h5_open_sealed(&r, path, e);
     if (status) return status;
     status = h5_check_digest(r, e);
     if (!status) status = check_key(r, key, e);

@@ -1,0 +1,357 @@
+/* Runs: stopped, forked, resumed, measured, damaged or threaded, the bits are those of the run from
+ * scratch. Each test trains a tiny experiment for real. */
+#include <math.h>
+#include <unistd.h>
+
+#include "sim/log.h"
+#include "sim/numerics.h"
+#include "tests/run_fixture.h"
+
+/* One way to train a trial under its own results folder. */
+struct attempt {
+    char root[FIXTURE_TEXT];
+    int64_t stop_after; /* epochs in this call; 0: never */
+    int threads;
+    const int64_t *keep;
+    size_t keep_n;
+    bool no_reuse;
+    volatile sig_atomic_t stop;
+    int64_t seen;
+};
+
+static void count_epoch(void *context, const struct run_progress *p) {
+    struct attempt *a = context;
+    (void)p;
+    if (++a->seen == a->stop_after) a->stop = 1;
+}
+
+static struct attempt attempt_in(const char *folder, const char *name) {
+    struct attempt a = {.threads = 1};
+    snprintf(a.root, sizeof a.root, "%.3000s/%.100s", folder, name);
+    return a;
+}
+
+static struct run_outcome attempt_run(struct attempt *a, const struct trial *t, int expected) {
+    struct run_outcome out;
+    struct error e = {0};
+    struct run_options o = {.root = a->root,
+                            .twin_id = t->timeline.run_id,
+                            .reuse = !a->no_reuse,
+                            .threads = a->threads,
+                            .keep = a->keep,
+                            .keep_n = a->keep_n,
+                            .stop = &a->stop,
+                            .progress = count_epoch,
+                            .context = a};
+    a->seen = 0;
+    a->stop = 0;
+    int status = run_execute(&t->config, &t->timeline, &t->data, &o, &out, &e);
+    if (status != expected) fail_msg("status %d, not %d: %s", status, expected, e.text);
+    return out;
+}
+
+static void final_state(char path[FIXTURE_TEXT], const struct attempt *a, const struct trial *t) {
+    char id[HASH_TEXT], folder[FIXTURE_TEXT];
+    numerics_id(id);
+    snprintf(folder, sizeof folder, "%.3900s/states/%s", a->root, id);
+    state_path(path, FIXTURE_TEXT, folder, t->timeline.key[t->timeline.total]);
+}
+
+static void same_states(const struct attempt *a, const struct attempt *b, const struct trial *t) {
+    char x[FIXTURE_TEXT], y[FIXTURE_TEXT];
+    final_state(x, a, t);
+    final_state(y, b, t);
+    assert_true(same_files(x, y, state_groups) > 8);
+}
+
+static void every_net_stopped_anywhere_and_resumed_equals_never_stopped(void **folder) {
+    size_t n;
+    const struct arch *const *all = arch_list(&n);
+    for (size_t i = 0; i < n; i++) {
+        char arch[128], name[128];
+        snprintf(arch, sizeof arch, "net={arch: %s%s}", all[i]->name,
+                 strcmp(all[i]->name, "mlp") == 0          ? ", hidden: [12, 8]"
+                 : strncmp(all[i]->name, "allcnn", 6) == 0 ? ", width: 0.05"
+                                                           : "");
+        const char *const overrides[] = {arch, NULL};
+        struct trial t = trial_of(*folder, overrides);
+        snprintf(name, sizeof name, "whole-%s", all[i]->name);
+        struct attempt whole = attempt_in(*folder, name);
+        snprintf(name, sizeof name, "parts-%s", all[i]->name);
+        struct attempt parts = attempt_in(*folder, name);
+        struct run_outcome a = attempt_run(&whole, &t, STATUS_OK), b;
+        for (int64_t stop = 1; stop <= 3; stop++) { /* 1 + 2 + 3 epochs, then the last */
+            parts.stop_after = stop;
+            b = attempt_run(&parts, &t, STATUS_INTERRUPTED);
+            assert_int_equal(b.epochs_trained, stop);
+        }
+        parts.stop_after = 0;
+        b = attempt_run(&parts, &t, STATUS_OK);
+        assert_int_equal(b.epochs_trained, 1);
+        assert_true(same_files(a.log, b.log, log_groups) > 20);
+        trial_free(&t);
+    }
+}
+
+static void a_forked_run_is_the_run_from_scratch(void **folder) {
+    static const char *const longer[] = {"deficits[0].until=5", NULL};
+    static const int64_t keep[] = {3};
+    struct trial trunk = trial_of(*folder, longer), t = trial_of(*folder, NULL);
+    struct attempt shared = attempt_in(*folder, "fork"), alone = attempt_in(*folder, "alone");
+    shared.keep = keep;
+    shared.keep_n = 1;
+    assert_int_equal(attempt_run(&shared, &trunk, STATUS_OK).epochs_trained, 9);
+    shared.keep_n = 0;
+    struct run_outcome a = attempt_run(&shared, &t, STATUS_OK);
+    struct run_outcome b = attempt_run(&alone, &t, STATUS_OK);
+    assert_int_equal(a.epochs_trained, 4);
+    assert_int_equal(b.epochs_trained, 7);
+    same_files(a.log, b.log, log_groups);
+    same_states(&shared, &alone, &t);
+    trial_free(&trunk);
+    trial_free(&t);
+}
+
+static void threads_do_not_change_a_bit(void **folder) {
+    struct trial t = trial_of(*folder, NULL);
+    struct attempt one = attempt_in(*folder, "threads1");
+    struct run_outcome a = attempt_run(&one, &t, STATUS_OK);
+    for (int threads = 2; threads <= 3; threads++) {
+        char name[32];
+        snprintf(name, sizeof name, "threads%d", threads);
+        struct attempt many = attempt_in(*folder, name);
+        many.threads = threads;
+        struct run_outcome b = attempt_run(&many, &t, STATUS_OK);
+        same_files(a.log, b.log, log_groups);
+    }
+    trial_free(&t);
+}
+
+static void measuring_changes_no_bit_of_training(void **folder) {
+    static const char *const none[] = {"fisher.probes=0", "measures=[]", "eval.every=3", NULL};
+    static const char *const much[] = {"fisher.estimator=exact", "eval.norm=refreshed", NULL};
+    struct trial some = trial_of(*folder, NULL), few = trial_of(*folder, none),
+                 all = trial_of(*folder, much);
+    struct attempt a = attempt_in(*folder, "some"), b = attempt_in(*folder, "few"),
+                   c = attempt_in(*folder, "all");
+    attempt_run(&a, &some, STATUS_OK);
+    attempt_run(&b, &few, STATUS_OK);
+    attempt_run(&c, &all, STATUS_OK);
+    same_states(&a, &b, &some);
+    same_states(&a, &c, &some);
+    trial_free(&some);
+    trial_free(&few);
+    trial_free(&all);
+}
+
+static void equal_keys_give_equal_bits(void **folder) {
+    static const char *const other[] = {
+        "train.epochs={total: 7}", "train.lr={base: 0.05, schedule: exponential, gamma: 0.9}",
+        "deficits=[{type: vflip, from: 2, until: 2}, {type: blur, kernel: area, factor: 4, from: 0,"
+        " until: onset+3}]",
+        NULL};
+    struct trial a = trial_of(*folder, NULL), b = trial_of(*folder, other);
+    struct attempt x = attempt_in(*folder, "spelled-a"), y = attempt_in(*folder, "spelled-b");
+    assert_string_equal(a.timeline.key[7], b.timeline.key[7]);
+    attempt_run(&x, &a, STATUS_OK);
+    attempt_run(&y, &b, STATUS_OK);
+    same_states(&x, &y, &a);
+    trial_free(&a);
+    trial_free(&b);
+}
+
+static void flip_byte(const char *path, long from_end) {
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    fseek(f, -from_end, SEEK_END);
+    int byte = fgetc(f);
+    fseek(f, -1, SEEK_CUR);
+    fputc(byte ^ 1, f);
+    fclose(f);
+}
+
+static void a_damaged_state_is_not_trusted(void **folder) {
+    struct trial t = trial_of(*folder, NULL);
+    struct attempt a = attempt_in(*folder, "damaged"), b = attempt_in(*folder, "undamaged");
+    char state[FIXTURE_TEXT];
+    static const int64_t keep[] = {3};
+    a.keep = keep;
+    a.keep_n = 1;
+    attempt_run(&a, &t, STATUS_OK);
+    final_state(state, &a, &t);
+    struct h5_reader *r;
+    assert_int_equal(h5_open(&r, state, NULL), 0);
+    assert_int_equal(h5_check_digest(r, NULL), 0);
+    h5_close(r);
+    for (long from_end = 1; from_end < 4000; from_end += 97) flip_byte(state, from_end);
+    assert_int_equal(attempt_run(&a, &t, STATUS_OK).epochs_trained, 4); /* from the kept one */
+    attempt_run(&b, &t, STATUS_OK);
+    same_states(&a, &b, &t);
+    trial_free(&t);
+}
+
+static void a_run_that_diverges_says_so_and_keeps_its_log(void **folder) {
+    static const char *const wild[] = {"train.lr.base=1000", "train.optimizer.weight_decay=1", NULL};
+    struct trial t = trial_of(*folder, wild);
+    struct attempt a = attempt_in(*folder, "wild");
+    struct run_outcome out = attempt_run(&a, &t, STATUS_DIVERGED);
+    struct h5_reader *r;
+    double final;
+    assert_int_equal(h5_open(&r, out.log, NULL), 0);
+    char *status = h5_attr_text(r, "/", "status");
+    assert_string_equal(status, "diverged");
+    assert_int_equal(h5_get_doubles(r, "final/test_accuracy", &final, NULL), 0);
+    assert_true(isnan(final));
+    assert_int_equal(h5_check_digest(r, NULL), 0);
+    free(status);
+    h5_close(r);
+    trial_free(&t);
+}
+
+static void a_finished_log_is_recognized_and_a_damaged_one_is_not(void **folder) {
+    struct trial t = trial_of(*folder, NULL);
+    struct attempt a = attempt_in(*folder, "finished");
+    assert_false(run_is_finished(a.root, &t.config, &t.timeline));
+    a.stop_after = 2;
+    struct run_outcome out = attempt_run(&a, &t, STATUS_INTERRUPTED);
+    assert_false(run_is_finished(a.root, &t.config, &t.timeline));
+    a.stop_after = 0;
+    attempt_run(&a, &t, STATUS_OK);
+    assert_true(run_is_finished(a.root, &t.config, &t.timeline));
+    struct h5_reader *r;
+    assert_int_equal(h5_open(&r, out.log, NULL), 0);
+    h5_close(r);
+    for (long from_end = 1; from_end < 20000; from_end += 61) flip_byte(out.log, from_end);
+    assert_false(run_is_finished(a.root, &t.config, &t.timeline));
+    trial_free(&t);
+}
+
+static void only_marked_states_stay_on_disk(void **folder) {
+    static const int64_t keep[] = {2, 5};
+    struct trial t = trial_of(*folder, NULL);
+    struct attempt a = attempt_in(*folder, "kept");
+    char id[HASH_TEXT], states[FIXTURE_TEXT], path[FIXTURE_TEXT];
+    numerics_id(id);
+    a.keep = keep;
+    a.keep_n = 2;
+    attempt_run(&a, &t, STATUS_OK);
+    snprintf(states, sizeof states, "%.3900s/states/%s", a.root, id);
+    for (int64_t e = 0; e <= 7; e++) {
+        state_path(path, sizeof path, states, t.timeline.key[e]);
+        assert_true((access(path, F_OK) == 0) == (e == 2 || e == 5 || e == 7));
+    }
+    trial_free(&t);
+}
+
+/* ---- a sweep as a tree ---- */
+
+static const char sweep[] = "sweep:\n"
+                            "  axes:\n"
+                            "    t0: {key: \"deficits[0].until\", values: [0, 1, 3, 6]}\n"
+                            "    seed: [1, 2]\n";
+
+static struct tree tree_of(const char *folder, const char *root) {
+    char yaml[FIXTURE_TEXT];
+    struct tree t;
+    struct error e = {0};
+    snprintf(yaml, sizeof yaml, "%s%s", tiny, sweep);
+    struct experiment *x = experiment_of(folder, yaml, NULL);
+    if (tree_create(&t, x, root, false, &e)) fail_msg("%s", e.text);
+    experiment_free(x);
+    return t;
+}
+
+static void a_removal_sweep_trains_its_trunk_once(void **folder) {
+    struct attempt a = attempt_in(*folder, "tree");
+    struct tree t = tree_of(*folder, a.root);
+    /* per seed: a trunk of 6 epochs and 4 after each of 4 removals; t0 = 0 is the clean twin */
+    assert_int_equal(t.points_n, 8);
+    assert_int_equal(t.runs_n, 8);
+    assert_int_equal(tree_epochs(&t), 2 * (6 + 4 * 4));
+    assert_int_equal(tree_epochs_alone(&t), 2 * (4 + 5 + 7 + 10));
+    for (size_t i = 0; i < 8; i++) assert_int_equal(t.points[i].twin, i % 2);
+    tree_free(&t);
+}
+
+static void a_tree_trained_in_order_equals_its_runs_alone(void **folder) {
+    struct attempt shared = attempt_in(*folder, "tree-shared");
+    struct tree t = tree_of(*folder, shared.root);
+    int64_t trained = 0;
+    for (size_t k = 0; k < t.runs_n; k++) {
+        struct tree_run *r = &t.runs[t.order[k]];
+        struct trial trial = {.config = r->config, .timeline = r->timeline};
+        struct attempt alone = attempt_in(*folder, "tree-alone");
+        struct dataset *d;
+        assert_int_equal(tree_data(&t, t.order[k], &d, NULL), 0);
+        trial.data = *d;
+        shared.keep = r->keep;
+        shared.keep_n = r->keep_n;
+        alone.no_reuse = true;
+        struct run_outcome a = attempt_run(&shared, &trial, STATUS_OK);
+        struct run_outcome b = attempt_run(&alone, &trial, STATUS_OK);
+        assert_int_equal(b.epochs_trained, r->timeline.total);
+        same_files(a.log, b.log, log_groups);
+        trained += a.epochs_trained;
+    }
+    assert_int_equal(trained, tree_epochs(&t));
+    tree_free(&t);
+    struct tree again = tree_of(*folder, shared.root);
+    assert_int_equal(tree_epochs(&again), 0);
+    tree_free(&again);
+}
+
+/* ---- the golden run ---- */
+
+/* The content digest of the tiny run's parameters, per numerics id. A new id is printed, to be added
+ * by hand; a known id with another digest means that results changed: bump NUMERICS. */
+static const struct {
+    const char *numerics, *digest;
+} golden[] = {
+#include "tests/fixtures/golden.inc"
+    {NULL, NULL}};
+
+static void the_golden_run_has_not_changed(void **folder) {
+    struct trial t = trial_of(*folder, NULL);
+    struct attempt a = attempt_in(*folder, "golden");
+    char path[FIXTURE_TEXT], id[HASH_TEXT];
+    struct h5_reader *r;
+    attempt_run(&a, &t, STATUS_OK);
+    final_state(path, &a, &t);
+    assert_int_equal(h5_open(&r, path, NULL), 0);
+    char *digest = h5_attr_text(r, "/", "content_digest");
+    h5_close(r);
+    trial_free(&t);
+    numerics_id(id);
+    size_t i = 0;
+    const size_t known = sizeof golden / sizeof *golden - 1;
+    while (i < known && strcmp(golden[i].numerics, id)) i++;
+    if (i == known) {
+        print_message("no golden digest for this build and machine: {\"%s\", \"%s\"},\n", id,
+                      digest);
+        free(digest);
+        skip();
+        return;
+    }
+    if (strcmp(golden[i].digest, digest))
+        fail_msg("the tiny run's state is %s, not %s: bump NUMERICS in sim/numerics.h", digest,
+                 golden[i].digest);
+    free(digest);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_net_stopped_anywhere_and_resumed_equals_never_stopped),
+        cmocka_unit_test(a_forked_run_is_the_run_from_scratch),
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(measuring_changes_no_bit_of_training),
+        cmocka_unit_test(equal_keys_give_equal_bits),
+        cmocka_unit_test(a_damaged_state_is_not_trusted),
+        cmocka_unit_test(a_run_that_diverges_says_so_and_keeps_its_log),
+        cmocka_unit_test(a_finished_log_is_recognized_and_a_damaged_one_is_not),
+        cmocka_unit_test(only_marked_states_stay_on_disk),
+        cmocka_unit_test(a_removal_sweep_trains_its_trunk_once),
+        cmocka_unit_test(a_tree_trained_in_order_equals_its_runs_alone),
+        cmocka_unit_test(the_golden_run_has_not_changed),
+    };
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
+}
