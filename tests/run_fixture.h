@@ -20,18 +20,19 @@
 enum { FIXTURE_TEXT = 4096 };
 
 /* 48 training images, 7 epochs with blur in the first 3, Fisher and evaluation in each. */
-static const char tiny[] = "experiment: tiny\n"
-                           "data: {set: optotypes, train: 48, test: 24, validation: 8}\n"
-                           "net: {arch: convfc, channels: [4, 4, 4], fc: 8}\n"
-                           "train:\n"
-                           "  batch: 16\n"
-                           "  epochs: {after_removal: 4}\n"
-                           "  optimizer: {type: sgd, momentum: 0.9, weight_decay: 0.001}\n"
-                           "  lr: {base: 0.05, schedule: exponential, gamma: 0.9}\n"
-                           "deficits:\n"
-                           "  - {type: blur, kernel: area, factor: 4, from: 0, until: 3}\n"
-                           "fisher: {probes: 16}\n"
-                           "measures: [weight_norm]\n";
+__attribute__((unused)) static const char tiny[] =
+    "experiment: tiny\n"
+    "data: {set: optotypes, train: 48, test: 24, validation: 8}\n"
+    "net: {arch: convfc, channels: [4, 4, 4], fc: 8}\n"
+    "train:\n"
+    "  batch: 16\n"
+    "  epochs: {after_removal: 4}\n"
+    "  optimizer: {type: sgd, momentum: 0.9, weight_decay: 0.001}\n"
+    "  lr: {base: 0.05, schedule: exponential, gamma: 0.9}\n"
+    "deficits:\n"
+    "  - {type: blur, kernel: area, factor: 4, from: 0, until: 3}\n"
+    "fisher: {probes: 16}\n"
+    "measures: [weight_norm]\n";
 
 /* A folder that the test program removes at its end; *folder is malloc'ed. */
 static int folder_make(void **folder) {
@@ -52,8 +53,8 @@ static int folder_remove(void **folder) {
 }
 
 /* The experiment of a YAML text with overrides (NULL-ended list, may be NULL). */
-static struct experiment *experiment_of(const char *folder, const char *yaml,
-                                        const char *const *overrides) {
+static inline struct experiment *experiment_of(const char *folder, const char *yaml,
+                                               const char *const *overrides) {
     char path[FIXTURE_TEXT];
     struct experiment *x;
     struct error e = {0};
@@ -75,8 +76,8 @@ struct trial {
     struct timeline timeline;
 };
 
-static int trial_try(struct trial *t, const char *folder, const char *yaml,
-                     const char *const *overrides, struct error *e) {
+static inline int trial_try(struct trial *t, const char *folder, const char *yaml,
+                            const char *const *overrides, struct error *e) {
     struct experiment *x = experiment_of(folder, yaml, overrides);
     int status = experiment_config(x, 0, &t->config, e);
     experiment_free(x);
@@ -90,14 +91,14 @@ static int trial_try(struct trial *t, const char *folder, const char *yaml,
     return status;
 }
 
-static struct trial trial_of(const char *folder, const char *const *overrides) {
+static inline struct trial trial_of(const char *folder, const char *const *overrides) {
     struct trial t;
     struct error e = {0};
     if (trial_try(&t, folder, tiny, overrides, &e)) fail_msg("%s", e.text);
     return t;
 }
 
-static void trial_free(struct trial *t) {
+static inline void trial_free(struct trial *t) {
     timeline_free(&t->timeline);
     data_free(&t->data);
     config_free(&t->config);

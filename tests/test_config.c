@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1101,6 +1102,35 @@ static void ten_thousand_points_resolve_quickly(void **state) {
     experiment_free(x);
 }
 
+/* ---- the configs that come with imprint ------------------------------------------------------ */
+
+static void expect_resolves(const char *path, const char *profile) {
+    static const char *const overrides[] = {"data.path=/elsewhere"};
+    struct error e = {0};
+    int status = first_refusal(path, profile, overrides, 1, &e);
+    if (status) print_error("%s, profile %s: %s\n", path, profile ? profile : "none", e.text);
+    assert_int_equal(status, STATUS_OK);
+}
+
+static void every_config_in_the_repository_resolves_under_every_profile(void **state) {
+    (void)state;
+    glob_t found;
+    glob("configs/*.yaml", 0, NULL, &found);
+    glob("configs/*/*.yaml", GLOB_APPEND, NULL, &found);
+    assert_true(found.gl_pathc > 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct arena *a = arena_create();
+        struct node *root;
+        assert_int_equal(yaml_load(a, found.gl_pathv[i], &root, NULL), STATUS_OK);
+        const struct node *profiles = node_find(root, "profiles");
+        expect_resolves(found.gl_pathv[i], NULL);
+        for (const struct node *c = profiles ? profiles->child : NULL; c; c = c->next)
+            expect_resolves(found.gl_pathv[i], c->key);
+        arena_free(a);
+    }
+    globfree(&found);
+}
+
 /* ---- the schema and its manual --------------------------------------------------------------- */
 
 static void expect_new_name(const char *name, const char **seen, size_t *n) {
@@ -1271,6 +1301,7 @@ int main(void) {
         cmocka_unit_test(wrong_sweeps_and_profiles_are_refused),
         cmocka_unit_test(a_sweep_of_more_than_a_million_points_is_refused),
         cmocka_unit_test(ten_thousand_points_resolve_quickly),
+        cmocka_unit_test(every_config_in_the_repository_resolves_under_every_profile),
         cmocka_unit_test(no_mapping_has_a_key_twice_whatever_the_plug_in),
         cmocka_unit_test(every_key_section_and_plug_in_is_described),
         cmocka_unit_test(describe_says_type_default_range_and_meaning),

@@ -4,6 +4,7 @@ from nets/archs, under the module names that states use (conv1.weight, norm1.run
 `build(arch, settings, shape, K)`: settings are {key: text} as in a config's net section, shape is
 (H, W, C) of one example."""
 
+import math
 from collections import OrderedDict
 
 import yaml
@@ -58,7 +59,7 @@ class Flat(nn.Sequential):
         self.flatten()
 
     def flatten(self):
-        self.put("flatten", nn.Flatten())
+        self.put("flat", nn.Flatten())
         self.C, self.H, self.W = self.C * self.H * self.W, 1, 1
 
     def linear(self, outputs):
@@ -67,62 +68,61 @@ class Flat(nn.Sequential):
         self.C = outputs
 
     def width(self, channels):
-        return max(1, round(channels * float(self.get("width", 1.0))))
+        return max(1, math.floor(channels * float(self.get("width", 1.0)) + 0.5))
 
 
 def mlp(f, K):
     f.flatten()
-    for width in f.get("widths", [2500, 2000, 1500, 1000, 500]):
+    for width in f.get("hidden", [2500, 2000, 1500, 1000, 500]):
         f.linear(width)
         f.norm_relu(f.norm)
     f.linear(K)
 
 
 def convfc(f, K):
-    for outputs, stride in (8, 1), (16, 2), (16, 2):
-        f.block(f.width(outputs), stride=stride, bias=False)
+    for i, outputs in enumerate(f.get("channels", [8, 16, 16])):
+        f.block(outputs, stride=2 if i else 1, bias=not f.norm)
     f.flatten()
-    f.linear(128)
+    f.linear(f.get("fc", 128))
     f.norm_relu(False)
     f.linear(K)
 
 
 def lenet(f, K):
-    for outputs in 6, 16:
-        f.conv(outputs, kernel=5, pad=2 if f.convs == 0 else 0)
-        f.norm_relu(False)
+    for outputs in 16, 32:
+        f.block(f.width(outputs), kernel=5, bias=not f.norm)
         f.maxpool(2)
     f.flatten()
-    for outputs in 120, 84:
-        f.linear(outputs)
-        f.norm_relu(False)
+    f.linear(f.width(128))
+    f.norm_relu(False)
     f.linear(K)
 
 
-def all_convolutional(f, K, blocks):
+def all_convolutional(f, K, blocks, bias):
     """(channels, kernel, stride) blocks, then 1x1 to the classes and the mean over the plane."""
     for outputs, kernel, stride in blocks:
-        f.block(f.width(outputs), kernel, stride)
+        f.block(f.width(outputs), kernel, stride, bias or not f.norm)
     f.conv(K, kernel=1)
     f.global_pool()
 
 
 def allcnn(f, K):
     all_convolutional(f, K, [(96, 3, 1), (96, 3, 1), (192, 3, 2), (192, 3, 1), (192, 3, 1),
-                             (192, 3, 2), (192, 3, 1), (192, 1, 1)])
+                             (192, 3, 2), (192, 3, 1), (192, 1, 1)], f.get("bias", True))
 
 
 def allcnn_c(f, K):
     all_convolutional(f, K, [(96, 3, 1), (96, 3, 1), (96, 3, 2), (192, 3, 1), (192, 3, 1),
-                             (192, 3, 2), (192, 3, 1), (192, 1, 1)])
+                             (192, 3, 2), (192, 3, 1), (192, 1, 1)], False)
 
 
 def allcnn_depth(f, K):
-    n = f.get("n", 1)
+    n = f.get("n", 3)
     blocks = [(96, 3, 1)]
     for i in range(1, n + 1):
         blocks += [(96 * 2 ** (i - 1), 3, 1), (96 * 2 ** i, 3, 2)]
-    all_convolutional(f, K, blocks + [(96 * 2 ** n, 3, 1), (96 * 2 ** n, 1, 1)])
+    all_convolutional(f, K, blocks + [(96 * 2 ** n, 3, 1), (96 * 2 ** n, 1, 1)],
+                      f.get("bias", True))
 
 
 ARCHS = {f.__name__: f for f in (mlp, convfc, lenet, allcnn, allcnn_c, allcnn_depth)}

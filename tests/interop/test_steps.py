@@ -1,43 +1,70 @@
 """Twenty training steps of every architecture with every optimizer, in PyTorch and in imprint.
 
 tests/interop/steps.c dumps parameters, running statistics, inputs and labels, and what came of
-them; here PyTorch starts from the same numbers in double precision. Tolerances: the double build
-to 1e-8, the float build to 1e-4, relative to the norm of each tensor. Double rounds at 1e-16 and
-float at 6e-8; twenty steps of a net that learns multiply that by 10 to 1000."""
+them; here PyTorch starts from the same numbers in double precision. Tolerances, relative to the
+norm of each tensor: 1e-8 for the double build, 1e-4 for the float build. Double rounds at 1e-16
+and float at 6e-8; twenty steps multiply that by 10 to 1000.
+
+The trap is the kink of ReLU and max pooling: where a pre-activation is nearer to 0 than float's
+rounding errors, float and double take different sides and no tolerance holds for the gradient
+(PyTorch's own float and double differ just so). The float build is therefore compared on inputs,
+found by trying seeds in double, along whose whole trajectory every kink stays MARGIN away."""
 
 import os
 import subprocess
-import sys
 import tempfile
 
 import h5py
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 import nets
 import tap
-from torchlib import difference, fisher_exact, grad_norm, layers_of, load
+from torchlib import attributes, difference, fisher_exact, grad_norm, load, tensors_of
 
-STEPS, N = 20, 16
+STEPS, N, K = 20, 16, 5
+MARGIN = 2e-6  # float's error of a pre-activation of size 1 after some layers and steps
+SEEDS = 40
 
 
 def settings_of(group, kind):
     prefix = kind + "."
-    return {k[len(prefix):]: v for k, v in group.attrs.items() if k.startswith(prefix)}
-
-
-def tensors(group):
-    return {name: value[...] for name, value in group.items() if not name.startswith("dim_")}
+    return {k[len(prefix):]: v for k, v in attributes(group).items() if k.startswith(prefix)}
 
 
 def optimizer_of(net, group):
     s = settings_of(group, "optimizer")
-    rate, decay = float(group.attrs["rate"]), float(s.get("weight_decay", 0))
-    if group.attrs["optimizer"] == "adam":
+    rate, decay = float(attributes(group)["rate"]), float(s.get("weight_decay", 0))
+    if attributes(group)["optimizer"] == "adam":
         return torch.optim.Adam(net.parameters(), rate, weight_decay=decay,
                                 betas=(float(s["beta1"]), float(s["beta2"])), eps=float(s["eps"]))
     return torch.optim.SGD(net.parameters(), rate, momentum=float(s["momentum"]),
                            nesterov=s["nesterov"] == "true", weight_decay=decay)
+
+
+class Kinks:
+    """The smallest distance to a kink that a net has seen in its forward passes."""
+
+    def __init__(self, net):
+        self.distance = float("inf")
+        for module in net.modules():
+            if isinstance(module, nn.ReLU):
+                module.register_forward_pre_hook(lambda m, x: self.see(x[0].abs()))
+            if isinstance(module, nn.MaxPool2d):
+                module.register_forward_pre_hook(lambda m, x: self.see(self.gaps(m, x[0])))
+
+    def see(self, distances):
+        if distances.numel():
+            self.distance = min(self.distance, distances.min().item())
+
+    @staticmethod
+    def gaps(pool, x):
+        """How far the largest of each window is ahead; windows of zeros have no gradient anyway."""
+        size = pool.kernel_size
+        windows = x.unfold(2, size, size).unfold(3, size, size).flatten(4)
+        top = windows.topk(2).values
+        return (top[..., 0] - top[..., 1])[top[..., 0] > 0]
 
 
 def train(net, optimizer, x, labels, steps=STEPS):
@@ -58,7 +85,7 @@ def worst(net, group, losses):
     state = net.state_dict()
     found = [(difference(group["losses"][...], losses), "losses")]
     found += [(difference(value, state[name]), name)
-              for name, value in tensors(group["after"]).items()]
+              for name, value in tensors_of(group["after"]).items()]
     return max(found)
 
 
@@ -73,56 +100,76 @@ def evaluation(net, group, x, labels):
     if layers != list(trace):
         return float("inf"), "layers %s" % layers
     correct = (log_p.argmax(1) == labels).sum().item()
-    return max((difference(group.attrs["eval_loss"], F.nll_loss(log_p, labels)), "loss"),
-               (difference(group.attrs["eval_entropy"], -(log_p.exp() * log_p).sum(1).mean()),
+    return max((difference(attributes(group)["eval_loss"], F.nll_loss(log_p, labels)), "loss"),
+               (difference(attributes(group)["eval_entropy"], -(log_p.exp() * log_p).sum(1).mean()),
                 "entropy"),
-               (difference(group.attrs["eval_grad_norm"], grad_norm(net, x, labels)), "gradient"),
-               (abs(int(group.attrs["eval_correct"]) - correct), "accuracy"),
+               (difference(attributes(group)["eval_grad_norm"], grad_norm(net, x, labels)), "gradient"),
+               (abs(int(attributes(group)["eval_correct"]) - correct), "accuracy"),
                (difference(group["fisher_layer_trace"][...], list(trace.values())), "Fisher"))
 
 
-def text(found, tolerance):
+def problem(found, tolerance):
     return "" if found[0] <= tolerance else "%s differs by %.3g" % (found[1], found[0])
 
 
-def case(group, name, build, tolerance, x, labels):
-    def fresh():
-        net = nets.build(group.attrs["arch"], settings_of(group, "arch"), x_shape, K)
-        load(net, tensors(group["before"]))
-        return net
+class Case:
+    """One net with one optimizer as dumped, and PyTorch's repetition of it."""
 
-    x_shape, K = (x.shape[2], x.shape[3], x.shape[1]), int(labels.max()) + 1
-    net = fresh()
-    losses = train(net, optimizer_of(net, group), x, labels)
-    found = worst(net, group, losses)
-    tap.check("%s, %s: 20 steps agree to %g (%.1e)" % (name, build, tolerance, found[0]),
-              text(found, tolerance))
-    found = evaluation(net, group, x, labels)
-    tap.check("%s, %s: loss, accuracy, gradient norm and exact Fisher trace per layer agree (%.1e)"
-              % (name, build, found[0]), text(found, max(tolerance, 1e-4 if build == "float" else 0)))
+    def __init__(self, group, x, labels, slip=1.0):
+        at = attributes(group)
+        self.group, self.x, self.labels = group, x, labels
+        self.net = nets.build(at["arch"], settings_of(group, "arch"),
+                              (x.shape[2], x.shape[3], x.shape[1]), K)
+        load(self.net, tensors_of(group["before"]))
+        self.kinks = Kinks(self.net)
+        optimizer = optimizer_of(self.net, group)
+        optimizer.param_groups[0]["lr"] *= slip
+        self.found = worst(self.net, group, train(self.net, optimizer, x, labels))
 
-    # The comparison can fail: one step of twenty trained with a rate 1 % off is noticed.
-    net = fresh()
-    optimizer = optimizer_of(net, group)
-    optimizer.param_groups[0]["lr"] *= 1.01
-    losses = train(net, optimizer, x, labels)
-    tap.check("%s, %s: a rate 1 %% off is noticed" % (name, build),
-              "" if worst(net, group, losses)[0] > tolerance else "it is not")
+    def check(self, name, tolerance):
+        tap.check("%s: 20 steps agree to %g (%.1e)" % (name, tolerance, self.found[0]),
+                  problem(self.found, tolerance))
+        found = evaluation(self.net, self.group, self.x, self.labels)
+        tap.check("%s: loss, accuracy, gradient norm and exact Fisher trace per layer agree to %g "
+                  "(%.1e)" % (name, tolerance, found[0]), problem(found, tolerance))
 
 
-def suite(build, program, tolerance):
+def dumped(build, seed):
+    """{(arch, optimizer): group}, inputs, labels."""
     path = os.path.join(tempfile.mkdtemp(), build + ".h5")
-    subprocess.run([program, path], check=True)
-    with h5py.File(path) as f:
-        tap.check("the %s build is one" % build, "" if f.attrs["real"] == build else "it is not")
-        x = torch.as_tensor(f["x"][...]).permute(0, 3, 1, 2).contiguous()
-        labels = torch.as_tensor(f["labels"][...]).long()
-        for arch in (k for k in f if isinstance(f[k], h5py.Group)):
-            for optimizer, group in f[arch].items():
-                case(group, arch + " " + optimizer, build, tolerance, x, labels)
+    subprocess.run([os.environ["STEPS_" + build.upper()], path, str(seed)], check=True)
+    f = h5py.File(path)
+    if attributes(f)["real"] != build:
+        raise ValueError("%s: not the %s build" % (path, build))
+    x = torch.as_tensor(f["x"][...]).permute(0, 3, 1, 2).contiguous()
+    groups = {(a, o): f[a][o] for a in f if isinstance(f[a], h5py.Group) for o in f[a]}
+    return groups, x, torch.as_tensor(f["labels"][...]).long()
+
+
+def suite_double():
+    groups, x, labels = dumped("double", 1)
+    for names, group in groups.items():
+        name = "%s, %s, double" % names
+        Case(group, x, labels).check(name, 1e-8)
+        # The comparison can fail: a learning rate that is off by 1e-4 is noticed.
+        noticed = Case(group, x, labels, slip=1.0001).found[0] > 1e-8
+        tap.check("%s: a slightly wrong rate is noticed" % name, "" if noticed else "it is not")
+
+
+def suite_float():
+    waiting = None
+    for seed in range(1, SEEDS + 1):
+        groups, x, labels = dumped("float", seed)
+        waiting = list(groups) if waiting is None else waiting
+        for names in list(waiting):
+            case = Case(groups[names], x, labels)
+            if case.kinks.distance > MARGIN:
+                case.check("%s, %s, float (inputs %d)" % (*names, seed), 1e-4)
+                waiting.remove(names)
+    tap.check("inputs without a kink were found for every case", "\n".join(map(str, waiting)))
 
 
 torch.set_num_threads(1)
-suite("double", os.environ["STEPS_DOUBLE"], 1e-8)
-suite("float", os.environ["STEPS_FLOAT"], 1e-4)
+suite_double()
+suite_float()
 tap.finish()

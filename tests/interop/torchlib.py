@@ -4,6 +4,16 @@ import torch
 from torch.nn import functional as F
 
 
+def attributes(thing):
+    """The attributes of a file or group, texts as str (imprint stores them with fixed length)."""
+    return {k: v.decode() if isinstance(v, bytes) else v for k, v in thing.attrs.items()}
+
+
+def tensors_of(group):
+    """{name: array} of a group of a state, without the scales of its axes."""
+    return {name: value[...] for name, value in group.items() if not name.startswith("axis")}
+
+
 def load(net, tensors):
     """Load {name: array} into a net of nets.py; names and shapes must agree one for one."""
     own = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
