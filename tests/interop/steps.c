@@ -119,7 +119,7 @@ static void job_create(struct job *j, const struct variant *arch, const struct v
                                   .inputs_n = 1,
                                   .K = K,
                                   .batch = N,
-                                  .threads = 2};
+                                  .threads = 1};
     if (net_create(&j->net, &spec, &e)) die(j->group, &e);
     net_init(j->net, 11);
     for (size_t s = 0; s < j->optimizer->slots; s++) {
