@@ -25,13 +25,8 @@ static int check_deficit(const struct config *c, const struct dataset *d, size_t
     return error_prefix(e, "deficits[%zu]", i);
 }
 
-static int check_augment(const struct config *c, const struct dataset *d, struct error *e) {
+static int check_shift(const struct config *c, const struct dataset *d, struct error *e) {
     int64_t shift = settings_int(&c->augment, "shift");
-    if (settings_bool(&c->augment, "flip") && !d->type->flip_allowed)
-        return error_set(e, STATUS_USAGE,
-                         "data.augment.flip: a horizontal flip changes the "
-                         "labels of data set '%s'; set it to false",
-                         d->type->name);
     for (size_t m = 0; m < d->modalities_n; m++)
         if (shift >= (int64_t)d->modality[m].H || shift >= (int64_t)d->modality[m].W)
             return error_set(e, STATUS_USAGE,
@@ -59,7 +54,7 @@ int check_data(const struct config *c, const struct dataset *d, struct error *e)
         int status = check_deficit(c, d, i, e);
         if (status) return status;
     }
-    int status = check_augment(c, d, e);
+    int status = check_shift(c, d, e);
     return status ? status : check_probes(c, e);
 }
 

@@ -1,5 +1,5 @@
 /* What only a config and its data set together can tell: a deficit that does not fit the images,
- * a flip that changes labels, a net that cannot take the shapes. Refused before anything trains. */
+ * a shift that moves them out of sight, a net that cannot take the shapes. Refused before anything trains. */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
 

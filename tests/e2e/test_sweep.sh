@@ -1,0 +1,136 @@
+#!/bin/sh
+# A sweep from the command line: trained, killed and gone on with, reported, and the same bits.
+. "$(dirname "$0")/lib.sh"
+
+config="$TMPDIR/tiny.yaml"
+cat >"$config" <<'EOF'
+experiment: tiny
+data: {set: optotypes, train: 400, test: 100}
+net: {arch: convfc, channels: [4, 4, 4], fc: 16}
+train:
+  batch: 40
+  epochs: {after_removal: 6}
+  optimizer: {type: sgd, momentum: 0.9}
+  lr: {base: 0.05, schedule: exponential, gamma: 0.9}
+deficits:
+  - {type: blur, kernel: area, factor: 4, from: 0, until: 0}
+fisher: {probes: 32}
+sweep:
+  axes:
+    removal: {key: "deficits[0].until", values: [0, 2, 6]}
+    seed: [1, 2]
+EOF
+sweep() { # folder, more arguments
+    folder=$1
+    shift
+    "$IMPRINT" sweep "$config" -q --out "$TMPDIR/$folder" "$@"
+}
+
+# Every numeric dataset of every log, wall times apart, as text.
+numbers() { # folder
+    for log in "$TMPDIR/$1"/tiny/runs/*.h5; do
+        basename "$log"
+        for name in train_loss test_accuracy test_deficit_accuracy fisher_trace fisher_layer_trace \
+            fisher_deficit_trace lr grad_norm update_norm weight_norm path_length; do
+            echo "$name"
+            "$IMPRINT" table "$log" "$name"
+        done
+    done
+}
+
+plan() { "$IMPRINT" sweep "$config" --dry-run --out "$TMPDIR/none" | tail -n 1; }
+plans() { says "tiny: 6 points, 6 runs with clean twins; 48 epochs to train (52 without sharing)" plan; }
+dry_run_leaves_nothing() { plan && [ ! -e "$TMPDIR/none" ]; }
+trains() { says "6 of 6 runs done; 48 epochs trained" sweep whole -j 2; }
+repeats() { says "6 of 6 runs done; 0 epochs trained" sweep whole; }
+adds_a_seed() { says "9 of 9 runs done; 24 epochs trained" sweep whole seed=1,2,3; }
+
+killed() { # a sweep that is killed with -9, workers and all, ten times
+    rm -rf "$TMPDIR/killed"
+    kills=0
+    while [ "$kills" -lt 10 ]; do
+        setsid "$IMPRINT" sweep "$config" -q -j 2 --out "$TMPDIR/killed" >/dev/null 2>&1 &
+        pid=$!
+        sleep "0.0$((kills * 7 % 10))$kills"
+        kill -9 -- "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null || :
+        wait "$pid" 2>/dev/null
+        kills=$((kills + 1))
+    done
+    sweep killed -j 2 && numbers killed >"$TMPDIR/killed.txt" && numbers one >"$TMPDIR/one.txt" &&
+        cmp "$TMPDIR/one.txt" "$TMPDIR/killed.txt"
+}
+
+interrupted() { # Ctrl-C: exit status 130, and the rest is trained afterwards
+    "$IMPRINT" sweep "$config" -q -j 2 --out "$TMPDIR/stopped" >/dev/null 2>"$TMPDIR/stopped.err" &
+    pid=$!
+    sleep 0.4
+    kill -INT "$pid"
+    wait "$pid"
+    status=$?
+    cat "$TMPDIR/stopped.err"
+    [ "$status" = 130 ] && sweep stopped && numbers stopped | cmp "$TMPDIR/one.txt" -
+}
+
+one_worker() { sweep one -j 1; }
+unshared() { # every run alone, from scratch, in a folder of its own
+    for removal in 0 2 6; do
+        for seed in 1 2; do
+            "$IMPRINT" run "$config" -q --no-reuse --out "$TMPDIR/alone" "deficits[0].until=$removal" \
+                "seed=$seed" 'sweep=~' >/dev/null || return 1
+        done
+    done
+    numbers alone | cmp "$TMPDIR/one.txt" -
+}
+
+second_sweep_is_refused() {
+    mkdir -p "$TMPDIR/held/tiny"
+    flock "$TMPDIR/held/tiny/.lock" sleep 3 &
+    holder=$!
+    sleep 0.3
+    "$IMPRINT" sweep "$config" -q --out "$TMPDIR/held" 2>"$TMPDIR/held.err"
+    status=$?
+    kill "$holder" 2>/dev/null
+    cat "$TMPDIR/held.err"
+    [ "$status" = 1 ] && grep -q "another sweep" "$TMPDIR/held.err"
+}
+
+diverging_run_does_not_stop_the_others() {
+    "$IMPRINT" sweep "$config" -q --out "$TMPDIR/wild" 'deficits[0].until=0' 'seed=1' \
+        'train.lr.base=0.05,1000' train.optimizer.weight_decay=1 >"$TMPDIR/wild.out" 2>"$TMPDIR/wild.err"
+    status=$?
+    cat "$TMPDIR/wild.out" "$TMPDIR/wild.err"
+    [ "$status" = 3 ] && grep -q "1 diverged" "$TMPDIR/wild.out" && grep -q "not finite" "$TMPDIR/wild.err"
+}
+
+reports() {
+    "$IMPRINT" report "$TMPDIR/one/tiny" >"$TMPDIR/report.txt" || return 1
+    cat "$TMPDIR/report.txt"
+    grep -q "drop" "$TMPDIR/report.txt" && [ -s "$TMPDIR/one/tiny/report.html" ] &&
+        ! grep -Eq '(src|href)="http' "$TMPDIR/one/tiny/report.html"
+}
+
+previews() {
+    "$IMPRINT" preview "$config" --output "$TMPDIR/sheet.png" &&
+        [ "$(head -c 4 "$TMPDIR/sheet.png" | tail -c 3)" = PNG ]
+}
+
+h5dump_reads() {
+    command -v h5dump >/dev/null || { echo "h5dump is not installed"; return 1; }
+    h5dump -d /test_accuracy "$(ls "$TMPDIR"/one/tiny/runs/*.h5 | head -n 1)"
+}
+
+check "a dry run counts the epochs of the tree" plans
+check "a dry run creates nothing" dry_run_leaves_nothing
+check "a sweep trains each epoch once" trains
+check "the same sweep again trains nothing" repeats
+check "one more seed trains only its own epochs" adds_a_seed
+check "one worker trains the sweep too" one_worker
+check "killed ten times and gone on with, it ends with the same bits" killed
+check "interrupted and gone on with, it ends with the same bits" interrupted
+check "runs trained alone from scratch have the same bits" unshared
+check "a second sweep on the same folder is refused" second_sweep_is_refused
+check "a run that diverges does not stop the others" diverging_run_does_not_stop_the_others
+check "a report of the sweep has drops and a self-contained page" reports
+check "a preview is a PNG" previews
+check "h5dump reads a log" h5dump_reads
+finish
