@@ -459,7 +459,7 @@ static int resolve(struct resolver *r) {
 }
 
 int config_resolve(struct config *c, const struct node *root, int *layer, struct error *e) {
-    struct error unread;
+    struct error unread = {0};
     struct resolver r = {.c = c, .root = root, .e = e ? e : &unread};
     memset(c, 0, sizeof *c);
     r.sections = schema_sections(&r.sections_n);

@@ -6,6 +6,7 @@
  * accepts duplicate keys; a parser error has its place in problem_mark, a reader error has none. */
 #include "sim/yaml.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -593,6 +594,7 @@ int node_assign(struct arena *a, struct node *root, const char *path, const stru
                                  text_shown(path).text);
         int status = step_into(a, at, &s, value, layer, &next, e);
         if (status) return status;
+        assert(next);
         at = next;
         rest = s.rest;
     } while (*rest);
