@@ -36,7 +36,7 @@ check "an unknown data set" run 2 "no data set" data info cifar11
 # the config
 check "a config that is not there" run 2 "No such file" run "$TMPDIR/absent.yaml"
 check "a folder as a config" run 2 "is a directory" run "$TMPDIR"
-check "an unknown key with its place and a suggestion" run 2 "wrong-key.yaml:6:19: deficits[0].kernle: unknown key (did you mean 'kernel'?)" \
+check "an unknown key with its place and a suggestion" run 2 "wrong-key.yaml:6:18: deficits[0].kernle: unknown key (did you mean 'kernel'?)" \
     run "$(variant wrong-key 's/kernel: area/kernle: area/')"
 check "a wrong type" run 2 "wrong-type.yaml:4" run "$(variant wrong-type 's/batch: 20/batch: twenty/')"
 check "a value out of range" run 2 "data.cue_validity" run "$(variant range 's/set: optotypes/set: optotypes, cue_validity: 1.5/')"
@@ -52,7 +52,7 @@ check "a sweep given to run" run 2 "is a sweep of 3 runs" run "$tiny" seed=1,2,3
 check "an axis with the same value twice" run 2 "twice" sweep "$tiny" seed=1,1
 check "a name that is no folder name" run 2 "experiment" run "$tiny" experiment=../up
 # config and data together
-check "a net that cannot take the images" run 2 "lenet" run "$tiny" 'net={arch: lenet}' data.size=8 data.jitter=0
+check "a net that cannot take the images" run 2 "lenet" run "$tiny" 'net={arch: lenet}' data.size=7 data.jitter=0 'deficits=[]'
 check "a data file that is not there" run 2 "x.h5: missing" run "$tiny" 'data={set: hdf5, path: x.h5}'
 check "a flip that changes labels" run 2 "may have another label" run "$tiny" data.augment.flip=true
 check "a shift that moves images out of sight" run 2 "out of sight" run "$tiny" data.augment.shift=20
