@@ -29,18 +29,24 @@ static struct piece piece_at(size_t total, size_t pieces, size_t i) {
     return (struct piece){i, total * i / pieces, total * (i + 1) / pieces, 0};
 }
 
-void op_each_piece(const struct op *op, const struct op_run *run, size_t total, size_t pieces,
-                   op_work *work) {
-    if (run->threads == 1 || pieces == 1) {
-        for (size_t i = 0; i < pieces; i++) work(op, run, piece_at(total, pieces, i));
-        return;
-    }
+/* A function of its own, so that one thread never wakes the OpenMP library. */
+static void each_in_parallel(const struct op *op, const struct op_run *run, size_t total,
+                             size_t pieces, op_work *work) {
 #pragma omp parallel for num_threads(run->threads) schedule(dynamic, 1)
     for (size_t i = 0; i < pieces; i++) {
         struct piece piece = piece_at(total, pieces, i);
         piece.thread = omp_get_thread_num();
         work(op, run, piece);
     }
+}
+
+void op_each_piece(const struct op *op, const struct op_run *run, size_t total, size_t pieces,
+                   op_work *work) {
+    if (run->threads > 1 && pieces > 1) {
+        each_in_parallel(op, run, total, pieces, work);
+        return;
+    }
+    for (size_t i = 0; i < pieces; i++) work(op, run, piece_at(total, pieces, i));
 }
 
 double *op_zeroed(const struct op_run *run, size_t n) {
