@@ -89,6 +89,15 @@ static hid_t text_type(size_t length) {
     return type;
 }
 
+/* Texts in data sets are of variable length: netCDF-C 4.9 crashes on reading any other, and xarray
+ * selects by label only where labels are no bytes. Attributes of fixed length are fine. */
+static hid_t label_type(void) {
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    return type;
+}
+
 static void put_attr(struct h5_writer *w, hid_t object, const char *name, hid_t type,
                      const void *value) {
     if (H5Aexists(object, name) > 0) H5Adelete(object, name);
@@ -155,16 +164,9 @@ void h5_put_scale_reals(struct h5_writer *w, const char *name, const double *v, 
 
 void h5_put_scale_texts(struct h5_writer *w, const char *name, const char *const *v, size_t n,
                         const struct h5_about *about) {
-    size_t width = 1;
-    for (size_t i = 0; i < n; i++)
-        if (strlen(v[i]) > width) width = strlen(v[i]);
-    char *cells = calloc(n ? n : 1, width);
-    if (!cells) abort();
-    for (size_t i = 0; i < n; i++) memcpy(cells + i * width, v[i], strlen(v[i]));
-    hid_t type = text_type(width);
-    put_scale(w, name, type, cells, n, about);
+    hid_t type = label_type();
+    put_scale(w, name, type, v, n, about);
     H5Tclose(type);
-    free(cells);
 }
 
 static void attach(struct h5_writer *w, hid_t set, const char *name, unsigned axis,
@@ -236,8 +238,8 @@ void h5_put_bytes(struct h5_writer *w, const char *name, const uint8_t *v, size_
 
 void h5_put_text(struct h5_writer *w, const char *name, const char *text,
                  const struct h5_about *about) {
-    hid_t type = text_type(strlen(text));
-    put_plain(w, name, type, text, 0, NULL, about);
+    hid_t type = label_type();
+    put_plain(w, name, type, &text, 0, NULL, about);
     H5Tclose(type);
 }
 
@@ -346,6 +348,17 @@ static herr_t digest_attrs(hid_t object, struct hash *h) {
     return H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, NULL, digest_attr, h);
 }
 
+/* Texts of variable length are read as pointers, which are freed here. */
+static void digest_values(struct hash *h, hid_t type, hid_t space, void *value, size_t size) {
+    if (H5Tis_variable_str(type) <= 0) {
+        hash_bytes(h, value, size);
+        return;
+    }
+    char **texts = value;
+    for (size_t i = 0; i < size / sizeof *texts; i++) hash_text(h, texts[i]);
+    H5Dvlen_reclaim(type, space, H5P_DEFAULT, value);
+}
+
 static herr_t digest_dataset(hid_t set, struct hash *h) {
     hid_t type = H5Dget_type(set), space = H5Dget_space(set);
     hsize_t shape[H5S_MAX_RANK];
@@ -359,7 +372,7 @@ static herr_t digest_dataset(hid_t set, struct hash *h) {
         digest_type(h, type);
         hash_int(h, rank);
         for (int i = 0; i < rank; i++) hash_int(h, (int64_t)shape[i]);
-        hash_bytes(h, value, size);
+        digest_values(h, type, space, value, size);
         status = digest_attrs(set, h);
     }
     free(value);

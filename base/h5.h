@@ -26,7 +26,7 @@ struct h5_about {
     const char *note;      /* attribute "description" */
 };
 
-/* A coordinate (dimension scale) of n numbers, integers or labels (stored fixed-length). */
+/* A coordinate (dimension scale) of n numbers, integers or labels (variable length, UTF-8). */
 void h5_put_scale_ints(struct h5_writer *w, const char *name, const int64_t *v, size_t n,
                        const struct h5_about *about);
 void h5_put_scale_reals(struct h5_writer *w, const char *name, const double *v, size_t n,
@@ -48,7 +48,7 @@ void h5_put_ints(struct h5_writer *w, const char *name, const int64_t *v, size_t
 void h5_put_bytes(struct h5_writer *w, const char *name, const uint8_t *v, size_t rank,
                   const char *const *dims, const struct h5_about *about);
 void h5_put_text(struct h5_writer *w, const char *name, const char *text,
-                 const struct h5_about *about); /* scalar, fixed length, UTF-8 */
+                 const struct h5_about *about); /* scalar, variable length, UTF-8 */
 /* Tensors (of states), whose axes have no coordinates: they get dimensions named by axis and extent
  * ("axis0_16"), shared in the group. element: 4 or 8 bytes, float or double. */
 void h5_put_tensor(struct h5_writer *w, const char *name, const void *v, size_t element,
