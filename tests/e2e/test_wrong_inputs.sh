@@ -52,7 +52,7 @@ check "a sweep given to run" run 2 "is a sweep of 3 runs" run "$tiny" seed=1,2,3
 check "an axis with the same value twice" run 2 "twice" sweep "$tiny" seed=1,1
 check "a name that is no folder name" run 2 "experiment" run "$tiny" experiment=../up
 # config and data together
-check "a net that cannot take the images" run 2 "lenet" run "$tiny" 'net={arch: lenet}' data.size=7 data.jitter=0 'deficits=[]'
+check "a net that no memory holds" run 2 "mlp" run "$tiny" 'net={arch: mlp, hidden: [1000000, 1000000]}'
 check "a data file that is not there" run 2 "x.h5: missing" run "$tiny" 'data={set: hdf5, path: x.h5}'
 check "a flip that changes labels" run 2 "may have another label" run "$tiny" data.augment.flip=true
 check "a shift that moves images out of sight" run 2 "out of sight" run "$tiny" data.augment.shift=20
