@@ -31,6 +31,8 @@ static const struct option_row rows[] = {
     {"force", NULL, FLAG, AT(force), NULL, "Train again although the log is finished."},
     {"no-reuse", NULL, FLAG, AT(no_reuse), NULL, "Train every epoch; read no state from disk."},
     {"fail-fast", NULL, FLAG, AT(fail_fast), NULL, "Stop at the first run that fails."},
+    {"against", NULL, TEXT, AT(against), "REF",
+     "Compare with a summary.tsv, or a folder with one."},
     {"no-figures", NULL, FLAG, AT(no_figures), NULL, "Tables only."},
     {"record-host", NULL, FLAG, AT(record_host), NULL, "Put host and user name into the log."},
     {"quiet", "q", FLAG, AT(quiet), NULL, "No progress on stderr."},

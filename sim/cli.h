@@ -16,6 +16,7 @@ struct arguments {
     const char *out;     /* --out, default "results" */
     const char *profile; /* --profile; NULL: none */
     const char *output;  /* --output; NULL: the command's own name */
+    const char *against; /* --against; NULL: no comparison */
     long jobs;           /* -j; default: the cores of this process */
     long threads;        /* --threads, default 1 */
     bool force, quiet, dry_run, fail_fast, no_reuse, no_figures, record_host, help;

@@ -165,7 +165,7 @@ static int command_sweep(const struct arguments *a, struct error *e) {
 /* ---- reading results ------------------------------------------------------------------------- */
 
 static int command_report(const struct arguments *a, struct error *e) {
-    struct report_options options = {.figures = !a->no_figures};
+    struct report_options options = {.figures = !a->no_figures, .against = a->against};
     return report_main(a->words, a->words_n, &options, stdout, e);
 }
 
@@ -349,7 +349,10 @@ const struct command commands[] = {
      "      data.path=cifar-10-batches-bin --dry-run\n",
      1, CLI_WORDS, command_sweep},
     {"report", "DIR...", "Tables, figures and report.html of a sweep's folder or of logs.",
-     "no-figures", "  imprint report results/demo\n", 1, CLI_WORDS, command_report},
+     "no-figures against",
+     "  imprint report results/demo\n"
+     "  imprint report results/demo --against results/reference/demo\n",
+     1, CLI_WORDS, command_report},
     {"table", "LOG|DIR [NAME]", "A variable as tab-separated text; without NAME, their list.", "",
      "  imprint table results/demo test_accuracy\n"
      "  gnuplot -p -e \"plot '< imprint table LOG fisher_trace' using 1:2 with lines\"\n",
