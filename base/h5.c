@@ -60,6 +60,7 @@ static hid_t ordered_file(void) {
     hid_t p = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_link_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    H5Pset_obj_track_times(p, 0); /* of the root group */
     return p;
 }
 
