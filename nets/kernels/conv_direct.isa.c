@@ -22,30 +22,29 @@
 
 #include "nets/kernels/conv.h"
 
-#if defined __clang__
+/* A loop that is unrolled whole (clang-format knows the name). Checks of every access and of every
+ * sum would take minutes to compile: in checked builds the loops stay rolled, and the tiles are
+ * left to the address sanitizer alone. */
+#if defined __has_feature
+#define SANITIZED __has_feature(address_sanitizer)
+#elif defined __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+#if defined __clang__ && SANITIZED
+#define UNROLL _Pragma("nounroll")
+#elif defined __clang__
 #define UNROLL _Pragma("unroll")
+#elif SANITIZED
+#define UNROLL _Pragma("GCC unroll 1")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
-/* A loop that is unrolled whole (clang-format knows the name). */
 #define foreach(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
-#define ALWAYS_INLINE __attribute__((always_inline))
-#define NOINLINE      __attribute__((noinline))
-
-/* Bytes of the vectors, and sums that fit into the registers beside a few operands. */
-#if defined __AVX512F__
-enum { BYTES_WIDE = 64, BYTES = 32 };
-#elif defined __AVX__
-enum { BYTES = 32 };
-#else
-enum { BYTES = 16 };
-#endif
-#if defined __AVX512F__ || defined __aarch64__
-#define SUMS_24
-enum { SUMS = 24 };
-#else
-enum { SUMS = 12 };
-#endif
+#define IN_TILE       static __attribute__((no_sanitize("undefined")))
+#define INLINE        inline __attribute__((always_inline))
+#define OUTLINE       __attribute__((noinline))
 
 enum {
     VECTORS_MOST = 3,
@@ -90,20 +89,17 @@ struct tiles {
     weigh_fn *weigh[VECTORS_MOST][TILE_MOST];
 };
 
-#define EACH_TILE_12(X)                                                                            \
-    X(1, 1)                                                                                        \
-    X(2, 1)                                                                                        \
-    X(3, 1)                                                                                        \
-    X(4, 1)                                                                                        \
-    X(5, 1)                                                                                        \
-    X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2)     \
-        X(5, 2) X(6, 2) X(1, 3) X(2, 3) X(3, 3) X(4, 3)
-#ifdef SUMS_24
-#define EACH_TILE(X)                                                                               \
-    EACH_TILE_12(X)                                                                                \
-    X(7, 2) X(8, 2) X(9, 2) X(10, 2) X(11, 2) X(12, 2) X(5, 3) X(6, 3) X(7, 3) X(8, 3)
+/* The tiles that exist, (n, vectors): n x vectors sums, the vectors of an operand and one more. */
+#define TILES_TO_4(X, v)  X(1, v) X(2, v) X(3, v) X(4, v)
+#define TILES_TO_6(X, v)  TILES_TO_4(X, v) X(5, v) X(6, v)
+#define TILES_TO_8(X, v)  TILES_TO_6(X, v) X(7, v) X(8, v)
+#define TILES_TO_12(X, v) TILES_TO_8(X, v) X(9, v) X(10, v) X(11, v) X(12, v)
+#if defined __AVX512F__ || defined __aarch64__
+#define EACH_TILE(X) TILES_TO_12(X, 1) TILES_TO_8(X, 2) TILES_TO_8(X, 3) /* 32 registers */
+static const ptrdiff_t tile_most[] = {0, 12, 8, 8};
 #else
-#define EACH_TILE EACH_TILE_12
+#define EACH_TILE(X) TILES_TO_12(X, 1) TILES_TO_6(X, 2) TILES_TO_4(X, 3) /* 16 registers */
+static const ptrdiff_t tile_most[] = {0, 12, 6, 4};
 #endif
 
 /* LANES must be a plain number: it becomes part of names. */
@@ -145,9 +141,6 @@ static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) {
 }
 static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) {
     return a > b ? a : b;
-}
-static ptrdiff_t tile_most(ptrdiff_t vectors) {
-    return least(SUMS / vectors, TILE_MOST);
 }
 
 /* Wide vectors unless they would carry more padding. */
@@ -242,7 +235,7 @@ static void correlation_cut(struct correlation *c, bool joined) {
 /* Lines of `length` pixels, in as few tiles as possible and these as equal as possible. */
 static void patch_run(const struct tiles *tiles, ptrdiff_t vectors, ptrdiff_t length,
                       struct patch *g) {
-    const ptrdiff_t n = up(length, tile_most(vectors)), size = length / n, larger = length % n;
+    const ptrdiff_t n = up(length, tile_most[vectors]), size = length / n, larger = length % n;
     correlate_fn *const *run = tiles->correlate[vectors - 1];
     g->tiles = larger;
     if (larger) run[size](g);
@@ -288,7 +281,7 @@ static void correlate_bands(const struct correlation *c, const struct block *b,
         .lines = rows->last - rows->first,
         .width = b->width,
     };
-    patch_turn(&g, &length, tile_most(b->vectors));
+    patch_turn(&g, &length, tile_most[b->vectors]);
     patch_run(c->tiles, b->vectors, length, &g);
 }
 
@@ -503,7 +496,7 @@ static void tail_gather(const struct weighing *g, const struct block *b) {
 /* `inputs` neighbours in as few tiles as possible and these as equal as possible. */
 static void strip_run(const struct tiles *tiles, const struct block *b, ptrdiff_t inputs,
                       struct strip *t) {
-    const ptrdiff_t n = up(inputs, tile_most(b->vectors)), size = inputs / n, larger = inputs % n;
+    const ptrdiff_t n = up(inputs, tile_most[b->vectors]), size = inputs / n, larger = inputs % n;
     weigh_fn *const *run = tiles->weigh[b->vectors - 1];
     t->tiles = larger;
     if (larger) run[size](t);

@@ -17,11 +17,11 @@ typedef real WIDE(mem)
 #define LOAD(p)  (*(const WIDE(mem) *)(p))
 #define STORE(p) (*(WIDE(mem) *)(p))
 
-static NOINLINE void WIDE(store_some)(const vec *from, ptrdiff_t width, real *to) {
+IN_TILE OUTLINE void WIDE(store_some)(const vec *from, ptrdiff_t width, real *to) {
     memcpy(to, from, (size_t)width * sizeof *to);
 }
 
-static NOINLINE void WIDE(add_some)(const vec *from, ptrdiff_t width, real *to) {
+IN_TILE OUTLINE void WIDE(add_some)(const vec *from, ptrdiff_t width, real *to) {
     real numbers[VECTORS_MOST * LANES];
     memcpy(numbers, from, (size_t)width * sizeof *to);
     for (ptrdiff_t i = 0; i < width; i++) to[i] += numbers[i];
@@ -29,9 +29,8 @@ static NOINLINE void WIDE(add_some)(const vec *from, ptrdiff_t width, real *to) 
 
 /* n output pixels: every weight vector is loaded once for n pixels, every input once for all
  * lanes. */
-static inline ALWAYS_INLINE void WIDE(correlate_tile)(const ptrdiff_t n, const ptrdiff_t vectors,
-                                                      const struct patch g, const real *in,
-                                                      real *out) {
+IN_TILE INLINE void WIDE(correlate_tile)(const ptrdiff_t n, const ptrdiff_t vectors,
+                                         const struct patch g, const real *in, real *out) {
     const real *w = g.w;
     vec sum[TILE_MOST][VECTORS_MOST];
     foreach (p, n)
@@ -55,8 +54,8 @@ static inline ALWAYS_INLINE void WIDE(correlate_tile)(const ptrdiff_t n, const p
     }
 }
 
-static inline ALWAYS_INLINE void WIDE(correlate)(const ptrdiff_t n, const ptrdiff_t vectors,
-                                                 const struct patch g) {
+IN_TILE INLINE void WIDE(correlate)(const ptrdiff_t n, const ptrdiff_t vectors,
+                                    const struct patch g) {
     for (ptrdiff_t line = 0; line < g.lines; line++) {
         const real *in = g.in + line * g.in_line;
         real *out = g.out + line * g.out_line;
@@ -71,9 +70,9 @@ static inline ALWAYS_INLINE void WIDE(correlate)(const ptrdiff_t n, const ptrdif
 /* n inputs that are neighbours in memory, times the gradients at one pixel, summed over pixels.
  * A small tile keeps sums of the even and of the odd pixels, since one chain of additions per
  * register would wait for itself. */
-static inline ALWAYS_INLINE void WIDE(weigh_tile)(const ptrdiff_t n, const ptrdiff_t vectors,
-                                                  const struct strip g, const real *first,
-                                                  real *partial, real *dw) {
+IN_TILE INLINE void WIDE(weigh_tile)(const ptrdiff_t n, const ptrdiff_t vectors,
+                                     const struct strip g, const real *first, real *partial,
+                                     real *dw) {
     const bool pairs = n * vectors < SUMS_FEW;
     vec sum[TILE_MOST][VECTORS_MOST], odd[TILE_MOST][VECTORS_MOST];
     foreach (t, n)
@@ -120,17 +119,16 @@ static inline ALWAYS_INLINE void WIDE(weigh_tile)(const ptrdiff_t n, const ptrdi
     }
 }
 
-static inline ALWAYS_INLINE void WIDE(weigh)(const ptrdiff_t n, const ptrdiff_t vectors,
-                                             const struct strip g) {
+IN_TILE INLINE void WIDE(weigh)(const ptrdiff_t n, const ptrdiff_t vectors, const struct strip g) {
     for (ptrdiff_t t = 0; t < g.tiles; t++) WIDE(weigh_tile)
     (n, vectors, g, g.x + t * n, g.partial + t * n * vectors * LANES, g.dw + t * n * g.dw_step);
 }
 
 #define INSTANCE(n, v)                                                                             \
-    static void WIDE(JOIN(correlate, n##_##v))(const struct patch *g) {                            \
+    IN_TILE void WIDE(JOIN(correlate, n##_##v))(const struct patch *g) {                           \
         WIDE(correlate)(n, v, *g);                                                                 \
     }                                                                                              \
-    static void WIDE(JOIN(weigh, n##_##v))(const struct strip *g) {                                \
+    IN_TILE void WIDE(JOIN(weigh, n##_##v))(const struct strip *g) {                               \
         WIDE(weigh)(n, v, *g);                                                                     \
     }
 EACH_TILE(INSTANCE)

@@ -51,7 +51,8 @@ struct pass {
 
     void (*maxpool)(const struct pass_window *w, const struct tensor *x, const struct tensor *y,
                     size_t first, size_t last);
-    /* The gradient goes to the first of equal maxima in reading order, as in PyTorch. */
+    /* The gradient goes to the first of equal maxima in reading order, as in PyTorch. Where y was
+     * changed since (by a ReLU over it), dy must be 0. */
     void (*maxpool_backward)(const struct pass_window *w, const struct tensor *x,
                              const struct tensor *y, const struct tensor *dy,
                              const struct tensor *dx, size_t first, size_t last);

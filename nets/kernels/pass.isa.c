@@ -264,20 +264,82 @@ static struct taps taps_of(const struct pass_window *w, size_t i, size_t size) {
         for (size_t i = 0; i < (y)->H; i++)                                                        \
             for (size_t j = 0; j < (y)->W; j++)
 
+/* The common window, 2 x 2 side by side, in one go: the four pixels of output (i, j). */
+static bool is_quarter(const struct pass_window *w) {
+    return w->kernel == 2 && w->stride == 2 && w->pad == 0;
+}
+
+static real larger(real a, real b) {
+    return a > b || a != a ? a : b;
+} /* a NaN wins */
+
+static void quarter(const struct tensor *x, const struct tensor *y, size_t n, size_t i, size_t j) {
+    size_t C = x->C;
+    const real *a = tensor_at(x, n, 2 * i, 2 * j), *b = a + C, *c = a + x->row, *d = c + C;
+    real *to = tensor_at(y, n, i, j);
+#pragma omp simd
+    for (size_t k = 0; k < C; k++) to[k] = larger(larger(a[k], b[k]), larger(c[k], d[k]));
+}
+
+static void quarter_backward(const struct tensor *x, const struct tensor *y,
+                             const struct tensor *dy, const struct tensor *dx, size_t n, size_t i,
+                             size_t j) {
+    size_t C = x->C;
+    const real *a = tensor_at(x, n, 2 * i, 2 * j), *b = a + C, *c = a + x->row;
+    const real *most = tensor_at(y, n, i, j), *from = tensor_at(dy, n, i, j);
+    real *da = tensor_at(dx, n, 2 * i, 2 * j), *db = da + C, *dc = da + dx->row, *dd = dc + C;
+#pragma omp simd
+    for (size_t k = 0; k < C; k++) {
+        real g = from[k], m = most[k];
+        bool in_a = a[k] == m, in_b = b[k] == m, in_c = c[k] == m;
+        da[k] = in_a ? g : 0;
+        db[k] = !in_a & in_b ? g : 0;
+        dc[k] = !in_a & !in_b & in_c ? g : 0;
+        dd[k] = in_a | in_b | in_c ? 0 : g;
+    }
+}
+
+static void window(const struct pass_window *w, const struct tensor *x, const struct tensor *y,
+                   size_t n, size_t i, size_t j) {
+    struct taps down = taps_of(w, i, x->H), across = taps_of(w, j, x->W);
+    size_t C = x->C;
+    real *to = tensor_at(y, n, i, j);
+    for (size_t c = 0; c < C; c++) to[c] = -(real)__builtin_inf();
+    for (size_t r = down.first; r < down.last; r++)
+        for (size_t s = across.first; s < across.last; s++) {
+            const real *v = tensor_at(x, n, i * w->stride + r - w->pad, j * w->stride + s - w->pad);
+#pragma omp simd
+            for (size_t c = 0; c < C; c++) to[c] = larger(v[c], to[c]);
+        }
+}
+
+/* Channels [first, first + count), at most TILE of them; dx starts from 0. */
+static void window_backward(const struct pass_window *w, const struct tensor *x,
+                            const struct tensor *dx, size_t n, size_t i, size_t j, size_t first,
+                            size_t count, const real *most, const real *from) {
+    struct taps down = taps_of(w, i, x->H), across = taps_of(w, j, x->W);
+    real left[TILE]; /* gradient not yet given away */
+    memcpy(left, from, count * sizeof *left);
+    for (size_t r = down.first; r < down.last; r++)
+        for (size_t s = across.first; s < across.last; s++) {
+            size_t h = i * w->stride + r - w->pad, v = j * w->stride + s - w->pad;
+            const real *in = tensor_at(x, n, h, v) + first;
+            real *to = tensor_at(dx, n, h, v) + first;
+#pragma omp simd
+            for (size_t c = 0; c < count; c++) {
+                to[c] += in[c] == most[c] ? left[c] : 0;
+                left[c] = in[c] == most[c] ? 0 : left[c];
+            }
+        }
+}
+
 static void pass_maxpool(const struct pass_window *w, const struct tensor *x,
                          const struct tensor *y, size_t first, size_t last) {
-    size_t C = x->C;
     FOR_OUTPUTS(y) {
-        struct taps down = taps_of(w, i, x->H), across = taps_of(w, j, x->W);
-        real *to = tensor_at(y, n, i, j);
-        for (size_t c = 0; c < C; c++) to[c] = -(real)__builtin_inf();
-        for (size_t r = down.first; r < down.last; r++)
-            for (size_t s = across.first; s < across.last; s++) {
-                const real *v =
-                    tensor_at(x, n, i * w->stride + r - w->pad, j * w->stride + s - w->pad);
-#pragma omp simd
-                for (size_t c = 0; c < C; c++) to[c] = v[c] > to[c] || v[c] != v[c] ? v[c] : to[c];
-            }
+        if (is_quarter(w))
+            quarter(x, y, n, i, j);
+        else
+            window(w, x, y, n, i, j);
     }
 }
 
@@ -291,27 +353,16 @@ static void clear(const struct tensor *x, size_t first, size_t last) {
 static void pass_maxpool_backward(const struct pass_window *w, const struct tensor *x,
                                   const struct tensor *y, const struct tensor *dy,
                                   const struct tensor *dx, size_t first, size_t last) {
-    clear(dx, first, last);
+    bool covered = is_quarter(w) && x->H % 2 == 0 && x->W % 2 == 0;
+    if (!covered) clear(dx, first, last);
     FOR_OUTPUTS(y) {
-        struct taps down = taps_of(w, i, x->H), across = taps_of(w, j, x->W);
-        for (size_t c0 = 0; c0 < x->C; c0 += TILE) {
-            size_t channels = least(x->C - c0, TILE);
-            const real *most = tensor_at(y, n, i, j) + c0;
-            real left[TILE]; /* gradient not yet given away */
-            memcpy(left, tensor_at(dy, n, i, j) + c0, channels * sizeof *left);
-            for (size_t r = down.first; r < down.last; r++)
-                for (size_t s = across.first; s < across.last; s++) {
-                    size_t h = i * w->stride + r - w->pad, v = j * w->stride + s - w->pad;
-                    const real *in = tensor_at(x, n, h, v) + c0;
-                    real *to = tensor_at(dx, n, h, v) + c0;
-#pragma omp simd
-                    for (size_t c = 0; c < channels; c++) {
-                        real given = in[c] == most[c] ? left[c] : 0;
-                        to[c] += given;
-                        left[c] = in[c] == most[c] ? 0 : left[c];
-                    }
-                }
+        if (is_quarter(w)) {
+            quarter_backward(x, y, dy, dx, n, i, j);
+            continue;
         }
+        for (size_t c = 0; c < x->C; c += TILE)
+            window_backward(w, x, dx, n, i, j, c, least(x->C - c, TILE), tensor_at(y, n, i, j) + c,
+                            tensor_at(dy, n, i, j) + c);
     }
 }
 
