@@ -72,6 +72,8 @@ static int fail_at(const char *origin, int line, int column, struct error *e, co
                    va_list args) {
     char sentence[sizeof e->text];
     vsnprintf(sentence, sizeof sentence, format, args);
+    for (char *c = sentence; *c; c++) /* a user's key may hold a line break */
+        if ((unsigned char)*c < 0x20) *c = '?';
     if (line == 0) return error_set(e, STATUS_USAGE, "%s: %s", origin, sentence);
     return error_set(e, STATUS_USAGE, "%s:%d:%d: %s", origin, line, column, sentence);
 }

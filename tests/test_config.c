@@ -939,6 +939,7 @@ static const struct {
      "override 'deficits[1].until=9': deficits[1] does not exist (the list has 1)"},
     {NULL, "deficits.until=9",
      "override 'deficits.until=9': 'deficits' is a list: write deficits[0].until"},
+    {NULL, "a\nb[0]=9", "override 'a?b[0]=9': there is no list 'a?b' to have the entry [0]"},
     {NULL, "net[0]=9", "override 'net[0]=9': 'net' is no list and has no entry [0]"},
     {NULL, "seed.x=9", "override 'seed.x=9': 'seed' is one value and has no key 'x'"},
     {NULL, "train.batch=0",
