@@ -186,6 +186,7 @@ static void hash_epoch(struct hash *h, const struct timeline *t, const struct co
 static void hash_measures(struct hash *h, const struct config *c, const struct dataset *d) {
     hash_text(h, "imprint rows 1");
     hash_text(h, d->digest);
+    hash_int(h, (int64_t)c->data_seed); /* draws the probes */
     settings_hash(&c->eval, h);
     settings_hash(&c->fisher, h);
     size_t n;
