@@ -50,7 +50,9 @@ extern const struct conv_kernel conv_direct;
 
 const struct conv_kernel *conv_choose(const struct conv_shape *s);
 
-static inline size_t conv_weights(const struct conv_shape *s) { return s->R * s->S * s->C * s->O; }
+static inline size_t conv_weights(const struct conv_shape *s) {
+    return s->R * s->S * s->C * s->O;
+}
 
 void conv_pack(const struct conv_shape *s, const real *oihw, real *packed);
 void conv_unpack(const struct conv_shape *s, const real *packed, real *oihw);

@@ -35,7 +35,7 @@
 #if defined __clang__ && SANITIZED
 #define UNROLL _Pragma("nounroll")
 #elif defined __clang__
-#define UNROLL _Pragma("unroll")
+#define UNROLL _Pragma("clang loop unroll(full)")
 #elif SANITIZED
 #define UNROLL _Pragma("GCC unroll 1")
 #else
