@@ -8,11 +8,11 @@
 
 enum {
     STATUS_OK = 0,
-    STATUS_FAILED = 1,     /* run-time failure: disk full, unreadable file, out of memory */
-    STATUS_USAGE = 2,      /* the command line, the config or the data set is wrong */
+    STATUS_FAILED = 1,      /* run-time failure: disk full, unreadable file, out of memory */
+    STATUS_USAGE = 2,       /* the command line, the config or the data set is wrong */
     STATUS_RUNS_FAILED = 3, /* some runs of a sweep failed */
-    STATUS_DIFFERS = 4,    /* verify found a difference */
-    STATUS_DIVERGED = 5,   /* a loss was not finite; internal, shown as a run's status */
+    STATUS_DIFFERS = 4,     /* verify found a difference */
+    STATUS_DIVERGED = 5,    /* a loss was not finite; internal, shown as a run's status */
     STATUS_INTERRUPTED = 130
 };
 

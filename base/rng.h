@@ -21,10 +21,10 @@ struct rng {
 
 struct rng rng_stream(uint64_t seed, const char *purpose, uint32_t epoch, uint64_t index);
 
-uint32_t rng_word(struct rng *r);                 /* uniform over all 32-bit words */
-double rng_uniform(struct rng *r);                /* [0, 1), 53 random bits */
-uint32_t rng_below(struct rng *r, uint32_t n);    /* 0..n-1 without bias; n > 0 */
-double rng_normal(struct rng *r);                 /* N(0, 1), Box-Muller, two uniforms a draw */
+uint32_t rng_word(struct rng *r);              /* uniform over all 32-bit words */
+double rng_uniform(struct rng *r);             /* [0, 1), 53 random bits */
+uint32_t rng_below(struct rng *r, uint32_t n); /* 0..n-1 without bias; n > 0 */
+double rng_normal(struct rng *r);              /* N(0, 1), Box-Muller, two uniforms a draw */
 void rng_shuffle(struct rng *r, uint32_t *items, size_t n); /* Fisher-Yates */
 
 #endif

@@ -46,11 +46,11 @@ struct epoch_bound {
 
 struct setting {
     const struct param *param;
-    bool is_set; /* false: null ("~"), the reader decides what that means */
-    bool given;  /* the user wrote it; false: it is the default */
-    double number;     /* BOOL, INT, REAL (an INT is also kept exactly in `integer`) */
-    int64_t integer;   /* BOOL, INT */
-    char *text;        /* TEXT, CHOICE; also the canonical text of every other type */
+    bool is_set;     /* false: null ("~"), the reader decides what that means */
+    bool given;      /* the user wrote it; false: it is the default */
+    double number;   /* BOOL, INT, REAL (an INT is also kept exactly in `integer`) */
+    int64_t integer; /* BOOL, INT */
+    char *text;      /* TEXT, CHOICE; also the canonical text of every other type */
     struct epoch_bound epoch;
     int64_t *ints; /* INTS */
     char **texts;  /* TEXTS */

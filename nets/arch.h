@@ -15,7 +15,7 @@ struct arch {
     int (*build)(struct graph *g, const struct settings *s, struct error *e);
 };
 
-const struct arch *arch_find(const char *name);        /* NULL: none of that name */
-const struct arch *const *arch_list(size_t *n);        /* in order of archs.def */
+const struct arch *arch_find(const char *name); /* NULL: none of that name */
+const struct arch *const *arch_list(size_t *n); /* in order of archs.def */
 
 #endif

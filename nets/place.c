@@ -115,7 +115,7 @@ static struct stretch lifetime(const struct graph *g, size_t v) {
 /* Offsets of the values' gradients and of the shares [op][input]; the reals they take. */
 static size_t place_gradients(struct graph *g, size_t *offsets, size_t *shares) {
     struct plan plan = {calloc(g->values_n + OP_INPUTS * g->ops_n, sizeof *plan.stretches), 0, 0};
-    bool *written = calloc(g->values_n, sizeof *written);
+    bool *written = calloc(g->values_n + 1, sizeof *written);
     if (!plan.stretches || !written) abort();
     for (size_t v = g->values_n; v-- > 0;) {
         struct value *value = &g->values[v];

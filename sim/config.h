@@ -30,10 +30,10 @@ struct config {
     struct settings epochs;     /* train.epochs: exactly one of after_removal, total is set */
     struct settings optimizer;  /* train.optimizer: type, then its own */
     struct settings at_removal; /* train.at_removal: momentum keep|reset */
-    struct settings lr;         /* train.lr: base, schedule, clock, warmup, then the schedule's own */
-    struct settings eval;       /* every, norm running|refreshed */
-    struct settings final;      /* last */
-    struct settings fisher;     /* estimator, draws, probes, on, every, split, deficit_probes */
+    struct settings lr;     /* train.lr: base, schedule, clock, warmup, then the schedule's own */
+    struct settings eval;   /* every, norm running|refreshed */
+    struct settings final;  /* last */
+    struct settings fisher; /* estimator, draws, probes, on, every, split, deficit_probes */
     size_t deficits_n;
     struct settings deficits[CONFIG_DEFICITS]; /* common keys, then the deficit's own */
 

@@ -24,10 +24,10 @@ struct timeline {
     int64_t onset;   /* the earliest `from` of the non-empty deficits; 0 if there is none */
     int64_t removal; /* the latest `until` of the non-empty deficits; 0 if there is none */
     struct window deficits[CONFIG_DEFICITS];
-    double *rate;               /* [total] learning rate of epoch e */
-    char (*key)[HASH_TEXT];     /* [total + 1] prefix key of state e */
-    char measures[HASH_TEXT];   /* hash of what is measured: names row files beside the key */
-    char run_id[HASH_TEXT];     /* hash(key[total], measures, final) */
+    double *rate;             /* [total] learning rate of epoch e */
+    char (*key)[HASH_TEXT];   /* [total + 1] prefix key of state e */
+    char measures[HASH_TEXT]; /* hash of what is measured: names row files beside the key */
+    char run_id[HASH_TEXT];   /* hash(key[total], measures, final) */
 };
 
 /* Windows, budget and rates only (no keys): enough to print what a config means. */
@@ -38,8 +38,7 @@ int timeline_create(struct timeline *t, const struct config *c, const struct dat
 void timeline_free(struct timeline *t);
 
 /* Effective severity of deficit i in an epoch: config severity times the ramp; 0: not in force. */
-double timeline_severity(const struct timeline *t, const struct config *c, size_t i,
-                         int64_t epoch);
+double timeline_severity(const struct timeline *t, const struct config *c, size_t i, int64_t epoch);
 /* Is the momentum buffer zeroed at the start of this epoch (train.at_removal)? */
 bool timeline_resets_momentum(const struct timeline *t, const struct config *c, int64_t epoch);
 /* Severity of deficit i on probes and in test_deficit_*: its full one whatever the window; 0 when it

@@ -160,8 +160,7 @@ static int planner_add(struct planner *p, struct config *c, size_t *which, struc
 
 /* The twin is that of the point's own config: a run that two configs spell differently (a budget
  * after removal, a total) has one id, but its twins may have different budgets. */
-static int planner_point(struct planner *p, const struct experiment *x, size_t i,
-                         struct error *e) {
+static int planner_point(struct planner *p, const struct experiment *x, size_t i, struct error *e) {
     struct tree_point *point = &p->tree->points[i];
     struct config c, twin;
     int status = experiment_config(x, i, &c, e);

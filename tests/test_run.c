@@ -191,7 +191,8 @@ static void a_damaged_state_is_not_trusted(void **folder) {
 }
 
 static void a_run_that_diverges_says_so_and_keeps_its_log(void **folder) {
-    static const char *const wild[] = {"train.lr.base=1000", "train.optimizer.weight_decay=1", NULL};
+    static const char *const wild[] = {"train.lr.base=1000", "train.optimizer.weight_decay=1",
+                                       NULL};
     struct trial t = trial_of(*folder, wild);
     struct attempt a = attempt_in(*folder, "wild");
     struct run_outcome out = attempt_run(&a, &t, STATUS_DIVERGED);
