@@ -290,12 +290,14 @@ static void quarter_backward(const struct tensor *x, const struct tensor *y,
     real *da = tensor_at(dx, n, 2 * i, 2 * j), *db = da + C, *dc = da + dx->row, *dd = dc + C;
 #pragma omp simd
     for (size_t k = 0; k < C; k++) {
-        real g = from[k], m = most[k];
-        bool in_a = a[k] == m, in_b = b[k] == m, in_c = c[k] == m;
-        da[k] = in_a ? g : 0;
-        db[k] = !in_a & in_b ? g : 0;
-        dc[k] = !in_a & !in_b & in_c ? g : 0;
-        dd[k] = in_a | in_b | in_c ? 0 : g;
+        bool in_a = a[k] == most[k], in_b = b[k] == most[k], in_c = c[k] == most[k];
+        real left = from[k]; /* gradient not yet given away */
+        da[k] = in_a ? left : 0;
+        left = in_a ? 0 : left;
+        db[k] = in_b ? left : 0;
+        left = in_b ? 0 : left;
+        dc[k] = in_c ? left : 0;
+        dd[k] = in_c ? 0 : left;
     }
 }
 
