@@ -1,5 +1,5 @@
 # imprint: `make` builds it, `make demo` shows it, `make test` checks it.
-# Settings (make CC=clang SAN=1 REAL=double ...):
+# Settings (make CC=clang SAN=1 REAL=double V=1 ...; V=1 shows the commands):
 CC      ?= gcc
 REAL    ?= float
 SAN     ?= 0
@@ -99,31 +99,33 @@ test-interop:
 interop-programs: $(STEPS)
 
 # --- building ---------------------------------------------------------------------------------
+say = $(if $(filter 1,$(V)),,@echo '  $(1)  $(2)';)
+
 $(BINARY): $(BUILD)/sim/main.o $(LIBRARY)
-	$(CC) $(NUMERIC) -fopenmp -o $@ $^ $(LIBS)
+	$(call say,LINK,$@)$(CC) $(NUMERIC) -fopenmp -o $@ $^ $(LIBS)
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR  ,$@)ar rcs $@ $^
 
 $(BUILD)/%.o: %.c $(BUILD)/gen/flags | $(BUILD)/gen/version.h
 	@mkdir -p $(@D)
-	$(COMPILE) -MMD -MP -c -o $@ $<
+	$(call say,CC  ,$@)$(COMPILE) -MMD -MP -c -o $@ $<
 
 define isa_rule
 $(BUILD)/%.$(1).o: %.isa.c $(BUILD)/gen/flags | $(BUILD)/gen/version.h
 	@mkdir -p $$(@D)
-	$$(COMPILE) $(KERNEL) $(ISA_FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+	$$(call say,CC  ,$$@)$$(COMPILE) $(KERNEL) $(ISA_FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 
 $(BUILD)/tests/%: tests/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(COMPILE) -MMD -MP -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
+	$(call say,LINK,$@)$(COMPILE) -MMD -MP -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
 $(BUILD)/bench/%: bench/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(COMPILE) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
+	$(call say,LINK,$@)$(COMPILE) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
 
 # Both are rewritten only when they change: `flags` rebuilds everything when the compiler or a
 # flag changed under the same folder, version.h what names the commit.
