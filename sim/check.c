@@ -47,6 +47,12 @@ static int check_probes(const struct config *c, struct error *e) {
                      name, name);
 }
 
+static int check_optimizer(const struct config *c, struct error *e) {
+    const struct optimizer *type = c->optimizer_type;
+    if (!type->check || !type->check(&c->optimizer, e)) return STATUS_OK;
+    return error_prefix(e, "train.optimizer");
+}
+
 int check_data(const struct config *c, const struct dataset *d, struct error *e) {
     if (d->train.n == 0) return error_set(e, STATUS_USAGE, "data.train: no training examples");
     if (d->test.n == 0) return error_set(e, STATUS_USAGE, "data.test: no test examples");
@@ -55,6 +61,7 @@ int check_data(const struct config *c, const struct dataset *d, struct error *e)
         if (status) return status;
     }
     int status = check_shift(c, d, e);
+    if (!status) status = check_optimizer(c, e);
     return status ? status : check_probes(c, e);
 }
 

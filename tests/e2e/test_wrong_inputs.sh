@@ -55,6 +55,7 @@ check "a name that is no folder name" run 2 "experiment" run "$tiny" experiment=
 check "a net that no memory holds" run 2 "mlp" run "$tiny" 'net={arch: mlp, hidden: [1000000, 1000000]}'
 check "a data file that is not there" run 2 "x.h5: missing" run "$tiny" 'data={set: hdf5, path: x.h5}'
 check "a flip that changes labels" run 2 "may have another label" run "$tiny" data.augment.flip=true
+check "Nesterov without momentum" run 2 "train.optimizer" run "$tiny" 'train.optimizer={type: sgd, nesterov: true}'
 check "a shift that moves images out of sight" run 2 "out of sight" run "$tiny" data.augment.shift=20
 check "a deficit of a sense that is not there" run 2 "no modality 'sound'" run "$tiny" 'deficits[0].modality=sound'
 check "Fisher probes of a deficit that is not listed" run 2 "no deficit of type 'noise' is listed" run "$tiny" fisher.deficit_probes=noise
