@@ -58,7 +58,8 @@ CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(CORES))
 
 .PHONY: all deps demo demo-run test test-run test-all test-interop interop-programs lint lint-run \
-        lint-format lint-cppcheck install clean always
+        lint-format lint-cppcheck install clean always \
+        reproduce-demo reproduce-achille2019-fig1
 .DELETE_ON_ERROR:
 
 all: $(BINARY)
@@ -76,6 +77,20 @@ demo:
 demo-run:
 	$(BINARY) sweep configs/demo.yaml
 	$(BINARY) report results/demo
+
+# Reference results (results/reference): hours where the name does not say otherwise.
+CIFAR10 ?= cifar-10-batches-bin
+
+reproduce-demo: # two minutes
+	@scripts/deps build figures test
+	@$(AGAIN) all
+	IMPRINT=$(BINARY) scripts/reproduce demo configs/demo.yaml
+
+reproduce-achille2019-fig1: # CIFAR10=folder with the batches; the laptop profile
+	@scripts/deps build figures test
+	@$(AGAIN) all
+	IMPRINT=$(BINARY) scripts/reproduce achille2019-fig1-laptop \
+	  configs/achille2019/fig1-blur-removal.yaml --profile laptop data.path=$(CIFAR10)
 
 test:
 	@scripts/deps build figures test
