@@ -35,7 +35,7 @@ __attribute__((unused)) static const char tiny[] =
     "measures: [weight_norm]\n";
 
 /* A folder that the test program removes at its end; *folder is malloc'ed. */
-static int folder_make(void **folder) {
+static inline int folder_make(void **folder) {
     const char *parent = getenv("TMPDIR");
     char *path = malloc(FIXTURE_TEXT);
     if (!path) return -1;
@@ -44,7 +44,7 @@ static int folder_make(void **folder) {
     return mkdtemp(path) ? 0 : -1;
 }
 
-static int folder_remove(void **folder) {
+static inline int folder_remove(void **folder) {
     char command[FIXTURE_TEXT + 16];
     snprintf(command, sizeof command, "rm -rf '%s'", (char *)*folder);
     int status = system(command);
