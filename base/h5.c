@@ -622,11 +622,13 @@ enum h5_kind h5_kind(const struct h5_reader *r, const char *name, size_t *elemen
     if (set < 0) return H5_NONE;
     hid_t type = H5Dget_type(set);
     H5T_class_t class = H5Tget_class(type);
+    bool bytes =
+        class == H5T_INTEGER && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
     if (element) *element = H5Tget_size(type);
     H5Tclose(type);
     H5Oclose(set);
     if (class == H5T_FLOAT) return H5_FLOATS;
-    if (class == H5T_INTEGER) return H5_INTS;
+    if (class == H5T_INTEGER) return bytes ? H5_BYTES : H5_INTS;
     return class == H5T_STRING ? H5_TEXTS : H5_NONE;
 }
 

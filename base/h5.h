@@ -74,7 +74,7 @@ bool h5_has(const struct h5_reader *r, const char *name);
 /* Shape (rank returned, -1 when there is no such dataset) and scale names of its axes. */
 int h5_shape(const struct h5_reader *r, const char *name, size_t shape[H5_RANK]);
 int h5_dim_name(const struct h5_reader *r, const char *name, size_t axis, char text[H5_NAME]);
-enum h5_kind { H5_NONE, H5_FLOATS, H5_INTS, H5_TEXTS };
+enum h5_kind { H5_NONE, H5_FLOATS, H5_INTS, H5_BYTES /* uint8 */, H5_TEXTS };
 enum h5_kind h5_kind(const struct h5_reader *r, const char *name, size_t *element);
 /* Whole datasets into the caller's memory, converted. STATUS_FAILED with a sentence otherwise. */
 int h5_get_doubles(struct h5_reader *r, const char *name, double *v, struct error *e);

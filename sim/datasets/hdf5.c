@@ -51,7 +51,7 @@ static int h5_images_check(const struct user_file *f, const char *name, size_t s
                          f->path, name, shape[0], shape[1], shape[2], shape[3], SIDE_MAX,
                          DATA_CHANNELS);
     enum h5_kind kind = h5_kind(f->r, name, element);
-    if ((kind != H5_INTS || *element != 1) && (kind != H5_FLOATS || *element != 4))
+    if (kind != H5_BYTES && (kind != H5_FLOATS || *element != 4))
         return error_set(e, STATUS_USAGE, "%s: '%s' must be uint8 or float32", f->path, name);
     if (shape[0] <= f->bytes * COMPRESSED_MOST / (shape[1] * shape[2] * shape[3] * *element))
         return STATUS_OK;
@@ -71,7 +71,8 @@ static int h5_labels_check(const struct user_file *f, const struct h5_split *s, 
         return error_set(e, STATUS_USAGE,
                          "%s: '%s' must have one axis with the %zu entries of '%s', found %zu",
                          f->path, s->labels, n, s->images, shape[0]);
-    if (h5_kind(f->r, s->labels, NULL) != H5_INTS)
+    enum h5_kind kind = h5_kind(f->r, s->labels, NULL);
+    if (kind != H5_INTS && kind != H5_BYTES)
         return error_set(e, STATUS_USAGE, "%s: '%s' must hold integers", f->path, s->labels);
     return STATUS_OK;
 }
