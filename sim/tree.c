@@ -196,13 +196,23 @@ static void node_name(char name[2 * HASH_TEXT], const struct timeline *t, int64_
     snprintf(name, 2 * HASH_TEXT, "%s-%s", t->key[epoch], t->measures);
 }
 
-static int64_t deepest_entered(const struct map *nodes, const struct timeline *t) {
+/* Nodes by name: all that some entered run passes, and those that one will train in this sweep
+ * (what it finds on disk it passes without leaving a state). */
+struct nodes {
+    struct map *passed, *trained;
+};
+
+static long node_owner(const struct map *nodes, const struct timeline *t, int64_t epoch) {
     char name[2 * HASH_TEXT];
+    node_name(name, t, epoch);
+    return map_get(nodes, name);
+}
+
+static int64_t deepest_passed(const struct map *passed, const struct timeline *t) {
     int64_t there = -1, missing = t->total + 1;
     while (missing - there > 1) {
         int64_t middle = there + (missing - there) / 2;
-        node_name(name, t, middle);
-        if (map_get(nodes, name) != MAP_NONE)
+        if (node_owner(passed, t, middle) != MAP_NONE)
             there = middle;
         else
             missing = middle;
@@ -210,20 +220,21 @@ static int64_t deepest_entered(const struct map *nodes, const struct timeline *t
     return there;
 }
 
-static void tree_enter(struct tree *t, struct map *nodes, size_t i) {
+static void tree_enter(struct tree *t, const struct nodes *nodes, size_t i) {
     char name[2 * HASH_TEXT];
     struct tree_run *r = &t->runs[i];
-    int64_t fork = deepest_entered(nodes, &r->timeline);
+    int64_t fork = deepest_passed(nodes->passed, &r->timeline);
     r->fork = r->deepest > 0 ? r->deepest : 0;
+    while (fork > r->fork && node_owner(nodes->trained, &r->timeline, fork) == MAP_NONE) fork--;
     if (fork > r->fork) {
-        node_name(name, &r->timeline, fork);
-        r->parent = map_get(nodes, name);
+        r->parent = node_owner(nodes->trained, &r->timeline, fork);
         r->fork = fork;
         keep_add(&t->runs[r->parent], fork);
     }
-    for (int64_t e = fork + 1; e <= r->timeline.total; e++) {
+    for (int64_t e = 0; e <= r->timeline.total; e++) {
         node_name(name, &r->timeline, e);
-        map_add(nodes, name, (long)i);
+        map_add(nodes->passed, name, (long)i);
+        if (e > r->fork) map_add(nodes->trained, name, (long)i);
     }
 }
 
@@ -237,14 +248,15 @@ static int longest_first(const void *a, const void *b, void *runs) {
 }
 
 static void tree_link(struct tree *t) {
-    struct map *nodes = map_create();
+    struct nodes nodes = {map_create(), map_create()};
     t->order = calloc(t->runs_n ? t->runs_n : 1, sizeof *t->order);
     if (!t->order) abort();
     for (size_t i = 0; i < t->runs_n; i++) t->order[i] = i;
     qsort_r(t->order, t->runs_n, sizeof *t->order, longest_first, t->runs);
     for (size_t i = 0; i < t->runs_n; i++)
-        if (!t->runs[t->order[i]].finished) tree_enter(t, nodes, t->order[i]);
-    map_free(nodes);
+        if (!t->runs[t->order[i]].finished) tree_enter(t, &nodes, t->order[i]);
+    map_free(nodes.passed);
+    map_free(nodes.trained);
 }
 
 int tree_create(struct tree *t, const struct experiment *x, const char *root, bool force,

@@ -301,6 +301,34 @@ static void a_tree_trained_in_order_equals_its_runs_alone(void **folder) {
     tree_free(&again);
 }
 
+/* A trunk that was stopped halfway has left one state; a run that leaves it earlier trains its own
+ * way there, and the plan says so. */
+static void a_plan_counts_what_the_disk_does_not_have(void **folder) {
+    static const char *const longest[] = {"deficits[0].until=6", NULL};
+    struct attempt a = attempt_in(*folder, "halfway");
+    struct trial trunk = trial_of(*folder, longest);
+    a.stop_after = 5;
+    attempt_run(&a, &trunk, STATUS_INTERRUPTED);
+    struct tree t = tree_of(*folder, a.root);
+    /* seed 1: 10 - 5 of the trunk, 3 + 4 to leave at 3, 4 from its state at 1, 4 clean */
+    assert_int_equal(tree_epochs(&t), 5 + 7 + 4 + 4 + (6 + 4 * 4));
+    int64_t trained = 0;
+    for (size_t k = 0; k < t.runs_n; k++) {
+        struct tree_run *r = &t.runs[t.order[k]];
+        struct trial trial = {.config = r->config, .timeline = r->timeline};
+        struct dataset *d;
+        assert_int_equal(tree_data(&t, t.order[k], &d, NULL), 0);
+        trial.data = *d;
+        a.stop_after = 0;
+        a.keep = r->keep;
+        a.keep_n = r->keep_n;
+        trained += attempt_run(&a, &trial, STATUS_OK).epochs_trained;
+    }
+    assert_int_equal(trained, tree_epochs(&t));
+    tree_free(&t);
+    trial_free(&trunk);
+}
+
 /* ---- the golden run ---- */
 
 /* The content digest of the tiny run's parameters, per numerics id. A new id is printed, to be added
@@ -352,6 +380,7 @@ int main(void) {
         cmocka_unit_test(only_marked_states_stay_on_disk),
         cmocka_unit_test(a_removal_sweep_trains_its_trunk_once),
         cmocka_unit_test(a_tree_trained_in_order_equals_its_runs_alone),
+        cmocka_unit_test(a_plan_counts_what_the_disk_does_not_have),
         cmocka_unit_test(the_golden_run_has_not_changed),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);
