@@ -25,6 +25,11 @@ check() { # sentence command...
     fi
 }
 
+skip() { # sentence, why
+    tests=$((tests + 1))
+    echo "ok $tests # SKIP $1: $2"
+}
+
 finish() {
     echo "1..$tests"
     [ "$bad" = 0 ]

@@ -119,6 +119,19 @@ h5dump_reads() {
     h5dump -d /test_accuracy "$(ls "$TMPDIR"/one/tiny/runs/*.h5 | head -n 1)"
 }
 
+python_reads() { # labelled, dimensioned series, by h5py and by xarray
+    log=$(ls "$TMPDIR"/one/tiny/runs/*.h5 | head -n 1)
+    /usr/bin/python3 - "$log" <<'EOF'
+import sys, h5py, xarray
+with h5py.File(sys.argv[1]) as f:
+    assert f.attrs["status"] == "done" and f["test_accuracy"].dims[0][0].name == "/epoch"
+with xarray.open_dataset(sys.argv[1], engine="h5netcdf") as log:
+    assert log.fisher_layer_trace.dims == ("epoch", "layer")
+    share = log.fisher_layer_trace.sel(layer="fc1") / log.fisher_trace
+    assert 0 < float(share[-1]) < 1 and not any(d.startswith("phony") for d in log.dims)
+EOF
+}
+
 check "a dry run counts the epochs of the tree" plans
 check "a dry run creates nothing" dry_run_leaves_nothing
 check "a sweep trains each epoch once" trains
@@ -133,4 +146,9 @@ check "a run that diverges does not stop the others" diverging_run_does_not_stop
 check "a report of the sweep has drops and a self-contained page" reports
 check "a preview is a PNG" previews
 check "h5dump reads a log" h5dump_reads
+if /usr/bin/python3 -c 'import h5py, h5netcdf, xarray' 2>/dev/null; then
+    check "h5py and xarray read a log" python_reads
+else
+    skip "h5py and xarray read a log" "python3 does not have them"
+fi
 finish
