@@ -82,17 +82,9 @@ struct h5_writer *h5_create(const char *path) {
     return w;
 }
 
-static hid_t text_type(size_t length) {
-    hid_t type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(type, length ? length : 1);
-    H5Tset_strpad(type, H5T_STR_NULLPAD);
-    H5Tset_cset(type, H5T_CSET_UTF8);
-    return type;
-}
-
-/* Texts in data sets are of variable length: netCDF-C 4.9 crashes on reading any other, and xarray
- * selects by label only where labels are no bytes. Attributes of fixed length are fine. */
-static hid_t label_type(void) {
+/* Texts are of variable length: netCDF-C 4.9 crashes on reading any other in data sets, and Python
+ * sees str in them where fixed lengths give bytes. */
+static hid_t text_type(void) {
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, H5T_VARIABLE);
     H5Tset_cset(type, H5T_CSET_UTF8);
@@ -111,8 +103,8 @@ static void put_attr(struct h5_writer *w, hid_t object, const char *name, hid_t 
 
 static void put_text_attr(struct h5_writer *w, hid_t object, const char *name, const char *text) {
     if (!text) return;
-    hid_t type = text_type(strlen(text));
-    put_attr(w, object, name, type, text);
+    hid_t type = text_type();
+    put_attr(w, object, name, type, &text);
     H5Tclose(type);
 }
 
@@ -165,7 +157,7 @@ void h5_put_scale_reals(struct h5_writer *w, const char *name, const double *v, 
 
 void h5_put_scale_texts(struct h5_writer *w, const char *name, const char *const *v, size_t n,
                         const struct h5_about *about) {
-    hid_t type = label_type();
+    hid_t type = text_type();
     put_scale(w, name, type, v, n, about);
     H5Tclose(type);
 }
@@ -239,7 +231,7 @@ void h5_put_bytes(struct h5_writer *w, const char *name, const uint8_t *v, size_
 
 void h5_put_text(struct h5_writer *w, const char *name, const char *text,
                  const struct h5_about *about) {
-    hid_t type = label_type();
+    hid_t type = text_type();
     put_plain(w, name, type, &text, 0, NULL, about);
     H5Tclose(type);
 }
@@ -300,8 +292,8 @@ static void put_object_attr(struct h5_writer *w, const char *object, const char 
 }
 
 void h5_put_attr_text(struct h5_writer *w, const char *object, const char *name, const char *text) {
-    hid_t type = text_type(strlen(text));
-    put_object_attr(w, object, name, type, text);
+    hid_t type = text_type();
+    put_object_attr(w, object, name, type, &text);
     H5Tclose(type);
 }
 
@@ -326,29 +318,6 @@ static void digest_type(struct hash *h, hid_t type) {
     hash_int(h, (int64_t)H5Tget_size(type));
 }
 
-static herr_t digest_attr(hid_t object, const char *name, const H5A_info_t *info, void *into) {
-    (void)info;
-    if (!is_content(name)) return 0;
-    hid_t attr = H5Aopen(object, name, H5P_DEFAULT), type = H5Aget_type(attr);
-    hid_t space = H5Aget_space(attr);
-    hssize_t n = H5Sget_simple_extent_npoints(space);
-    size_t size = H5Tget_size(type) * (n > 0 ? (size_t)n : 0);
-    void *value = calloc(size ? size : 1, 1);
-    bool read = value && !H5Tis_variable_str(type) && H5Aread(attr, type, value) >= 0;
-    hash_text(into, name);
-    digest_type(into, type);
-    if (read) hash_bytes(into, value, size);
-    free(value);
-    H5Sclose(space);
-    H5Tclose(type);
-    H5Aclose(attr);
-    return read ? 0 : -1;
-}
-
-static herr_t digest_attrs(hid_t object, struct hash *h) {
-    return H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, NULL, digest_attr, h);
-}
-
 /* Texts of variable length are read as pointers, which are freed here. */
 static void digest_values(struct hash *h, hid_t type, hid_t space, void *value, size_t size) {
     if (H5Tis_variable_str(type) <= 0) {
@@ -358,6 +327,29 @@ static void digest_values(struct hash *h, hid_t type, hid_t space, void *value, 
     char **texts = value;
     for (size_t i = 0; i < size / sizeof *texts; i++) hash_text(h, texts[i]);
     H5Dvlen_reclaim(type, space, H5P_DEFAULT, value);
+}
+
+static herr_t digest_attr(hid_t object, const char *name, const H5A_info_t *info, void *into) {
+    (void)info;
+    if (!is_content(name)) return 0;
+    hid_t attr = H5Aopen(object, name, H5P_DEFAULT), type = H5Aget_type(attr);
+    hid_t space = H5Aget_space(attr);
+    hssize_t n = H5Sget_simple_extent_npoints(space);
+    size_t size = H5Tget_size(type) * (n > 0 ? (size_t)n : 0);
+    void *value = calloc(size ? size : 1, 1);
+    bool read = value && H5Aread(attr, type, value) >= 0;
+    hash_text(into, name);
+    digest_type(into, type);
+    if (read) digest_values(into, type, space, value, size);
+    free(value);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Aclose(attr);
+    return read ? 0 : -1;
+}
+
+static herr_t digest_attrs(hid_t object, struct hash *h) {
+    return H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, NULL, digest_attr, h);
 }
 
 static herr_t digest_dataset(hid_t set, struct hash *h) {
