@@ -124,7 +124,7 @@ python_reads() { # labelled, dimensioned series, by h5py and by xarray
     /usr/bin/python3 - "$log" <<'EOF'
 import sys, h5py, xarray
 with h5py.File(sys.argv[1]) as f:
-    assert f.attrs["status"] == "done" and f["test_accuracy"].dims[0][0].name == "/epoch"
+    assert f.attrs["status"] == "done" and f["test_accuracy"].dims[0][0] == f["epoch"]
 with xarray.open_dataset(sys.argv[1], engine="h5netcdf") as log:
     assert log.fisher_layer_trace.dims == ("epoch", "layer")
     share = log.fisher_layer_trace.sel(layer="fc1") / log.fisher_trace

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 
 def attributes(thing):
-    """The attributes of a file or group, texts as str (imprint stores them with fixed length)."""
+    """The attributes of a file or group, texts as str."""
     return {k: v.decode() if isinstance(v, bytes) else v for k, v in thing.attrs.items()}
 
 
