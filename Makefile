@@ -25,7 +25,8 @@ $(error REAL=$(REAL): the engine's number is float or double)
 endif
 
 # What decides the numbers: these flags are part of every log's numerics id.
-SANITIZE := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+SANITIZE := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+              -Wno-pass-failed)
 NUMERIC  := -std=c17 $(OPT) -ffp-contract=off $(SANITIZE) $(CFLAGS)
 DEFINES  := -D_GNU_SOURCE $(if $(filter double,$(REAL)),-DREAL_IS_DOUBLE) $(ISAS:%=-DHAVE_ISA_%)
 ISA_FLAGS_base :=
