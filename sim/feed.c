@@ -153,6 +153,22 @@ static struct scaling scaling_of(const struct modality *m) {
     return s;
 }
 
+/* One row of n pixels that lie inside the image, as they lie. Written out for each kind of storage
+ * and for grey, since every image of every batch passes here. */
+static void place_whole(const struct modality *m, const struct scaling *s, const void *row,
+                        real *out) {
+    const uint8_t *bytes = row;
+    const float *floats = row;
+    if (m->C == 1 && m->bytes)
+        for (size_t w = 0; w < m->W; w++) out[w] = ((real)bytes[w] - s->mean[0]) * s->scale[0];
+    else if (m->C == 1)
+        for (size_t w = 0; w < m->W; w++) out[w] = ((real)floats[w] - s->mean[0]) * s->scale[0];
+    else
+        for (size_t w = 0, i = 0; w < m->W; w++)
+            for (size_t k = 0; k < m->C; k++, i++)
+                out[i] = ((m->bytes ? (real)bytes[i] : (real)floats[i]) - s->mean[k]) * s->scale[k];
+}
+
 /* One row of pixels, from column `first` on, in steps of +1 or -1 (flipped). NULL: all black. */
 static void place_row(const struct modality *m, const struct scaling *s, const void *row,
                       int64_t first, int64_t step, real *out) {
@@ -176,7 +192,10 @@ static void place(const struct modality *m, const struct scaling *s, const void 
         int64_t y = (int64_t)h - p.dy;
         bool inside = y >= 0 && y < (int64_t)m->H;
         const void *from = inside ? (const char *)x + (size_t)y * row : NULL;
-        place_row(m, s, from, first, step, tensor_at(t, n, h, 0));
+        if (inside && step == 1 && first == 0)
+            place_whole(m, s, from, tensor_at(t, n, h, 0));
+        else
+            place_row(m, s, from, first, step, tensor_at(t, n, h, 0));
     }
 }
 

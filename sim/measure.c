@@ -82,7 +82,8 @@ static int create_views(struct run *r, struct error *e) {
     int status = view_make(&r->test, c, d, &d->test, clean, e);
     if (!status && d->validation.n)
         status = view_make(&r->validation, c, d, &d->validation, clean, e);
-    if (!status && any) status = view_make(&r->test_deficit, c, d, &d->test, spoiled, e);
+    if (!status && any && settings_bool(&c->eval, "deficit"))
+        status = view_make(&r->test_deficit, c, d, &d->test, spoiled, e);
     if (!status && r->probes.n && on(r, "clean"))
         status = view_make(&r->probe_clean, c, d, &r->probes, clean, e);
     if (!status && r->probes.n && any && on(r, "deficit"))

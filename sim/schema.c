@@ -182,6 +182,10 @@ static const struct param eval_params[] = {
      .choices = "running|refreshed",
      .doc = "Normalization statistics to evaluate with: the running ones, or statistics from one "
             "pass over the current training data, into a copy."},
+    {.name = "deficit",
+     .type = PARAM_BOOL,
+     .preset = "true",
+     .doc = "Evaluate test data under the deficits too (test_deficit_accuracy)."},
     {.name = NULL}};
 
 static const struct param final_params[] = {
