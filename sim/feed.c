@@ -37,7 +37,7 @@ static size_t deficit_modality(const struct config *c, const struct dataset *d, 
     const char *name = settings_text(&c->deficits[i], "modality");
     for (size_t m = 0; m < d->modalities_n; m++)
         if (!strcmp(d->modality[m].name, name)) return m;
-    assert(!"a deficit's modality is checked before training");
+    assert(false && "a deficit's modality is checked before training");
     return 0;
 }
 

@@ -9,13 +9,18 @@
 #include "nets/kernels/conv.h"
 
 extern const struct conv_kernel conv_direct_base;
-#if defined __x86_64__
-extern const struct conv_kernel conv_direct_v3, conv_direct_v4;
-
+#if defined HAVE_ISA_v3 || defined HAVE_ISA_v4
 static bool has_v3(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
            __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 }
+#endif
+#ifdef HAVE_ISA_v3
+extern const struct conv_kernel conv_direct_v3;
+#endif
+#ifdef HAVE_ISA_v4
+extern const struct conv_kernel conv_direct_v4;
+
 static bool has_v4(void) {
     return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
@@ -32,8 +37,10 @@ static const struct {
     bool (*here)(void);
     const struct conv_kernel *kernel;
 } isas[] = {
-#if defined __x86_64__
+#ifdef HAVE_ISA_v4
     {"x86-64-v4", has_v4, &conv_direct_v4},
+#endif
+#ifdef HAVE_ISA_v3
     {"x86-64-v3", has_v3, &conv_direct_v3},
 #endif
     {"baseline", has_baseline, &conv_direct_base},
