@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #endif
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/system.h"
@@ -237,6 +238,18 @@ static void count(const struct launch *l, struct launch_outcome *out) {
     }
 }
 
+/* The lock, as soon as it is free but for no longer than three seconds: the workers of a sweep that
+ * was just killed hold it until they are gone. */
+static bool lock_soon(int fd) {
+    const struct timespec moment = {.tv_nsec = 50 * 1000 * 1000};
+    double began = system_seconds();
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (system_seconds() - began > 3.0) return false;
+        nanosleep(&moment, NULL);
+    }
+    return true;
+}
+
 /* One sweep at a time in an experiment's folder. The kernel drops the lock with its holder and the
  * workers that inherited it, so kill -9 leaves nothing stale. */
 static int lock(const char *folder, int *fd, struct error *e) {
@@ -245,7 +258,7 @@ static int lock(const char *folder, int *fd, struct error *e) {
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*fd < 0)
         return error_set(e, STATUS_FAILED, "%s: cannot open it: %s", path, strerror(errno));
-    if (!flock(*fd, LOCK_EX | LOCK_NB)) {
+    if (lock_soon(*fd)) {
         if (ftruncate(*fd, 0) == 0) dprintf(*fd, "%ld\n", (long)getpid());
         return STATUS_OK;
     }

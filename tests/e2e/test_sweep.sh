@@ -84,7 +84,7 @@ unshared() { # every run alone, from scratch, in a folder of its own
 
 second_sweep_is_refused() {
     mkdir -p "$TMPDIR/held/tiny"
-    flock "$TMPDIR/held/tiny/.lock" sleep 3 &
+    flock "$TMPDIR/held/tiny/.lock" sleep 20 &
     holder=$!
     sleep 0.3
     "$IMPRINT" sweep "$config" -q --out "$TMPDIR/held" 2>"$TMPDIR/held.err"
