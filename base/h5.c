@@ -229,11 +229,16 @@ void h5_put_bytes(struct h5_writer *w, const char *name, const uint8_t *v, size_
     put_plain(w, name, H5T_NATIVE_UINT8, v, rank, dims, about);
 }
 
+void h5_put_texts(struct h5_writer *w, const char *name, const char *const *v, size_t rank,
+                  const char *const *dims, const struct h5_about *about) {
+    hid_t type = text_type();
+    put_plain(w, name, type, v, rank, dims, about);
+    H5Tclose(type);
+}
+
 void h5_put_text(struct h5_writer *w, const char *name, const char *text,
                  const struct h5_about *about) {
-    hid_t type = text_type();
-    put_plain(w, name, type, &text, 0, NULL, about);
-    H5Tclose(type);
+    h5_put_texts(w, name, &text, 0, NULL, about);
 }
 
 void h5_put_dimension(struct h5_writer *w, const char *name, size_t n) {
@@ -609,19 +614,24 @@ int h5_dim_name(const struct h5_reader *r, const char *name, size_t axis, char t
     return found > 0 ? STATUS_OK : STATUS_FAILED;
 }
 
-enum h5_kind h5_kind(const struct h5_reader *r, const char *name, size_t *element) {
-    hid_t set = open_dataset(r, name);
-    if (set < 0) return H5_NONE;
-    hid_t type = H5Dget_type(set);
+/* Closes the type. */
+static enum h5_kind type_kind(hid_t type, size_t *element) {
     H5T_class_t class = H5Tget_class(type);
     bool bytes =
         class == H5T_INTEGER && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
     if (element) *element = H5Tget_size(type);
     H5Tclose(type);
-    H5Oclose(set);
     if (class == H5T_FLOAT) return H5_FLOATS;
     if (class == H5T_INTEGER) return bytes ? H5_BYTES : H5_INTS;
     return class == H5T_STRING ? H5_TEXTS : H5_NONE;
+}
+
+enum h5_kind h5_kind(const struct h5_reader *r, const char *name, size_t *element) {
+    hid_t set = open_dataset(r, name);
+    if (set < 0) return H5_NONE;
+    enum h5_kind kind = type_kind(H5Dget_type(set), element);
+    H5Oclose(set);
+    return kind;
 }
 
 static int get(struct h5_reader *r, const char *name, hid_t type, void *v, struct error *e) {
@@ -772,21 +782,49 @@ double h5_attr_real(struct h5_reader *r, const char *object, const char *name) {
     return value;
 }
 
+enum h5_kind h5_attr_kind(struct h5_reader *r, const char *object, const char *name) {
+    hid_t attr = open_attr(r, object, name);
+    if (attr < 0) return H5_NONE;
+    enum h5_kind kind = type_kind(H5Aget_type(attr), NULL);
+    H5Aclose(attr);
+    return kind;
+}
+
 struct names {
     char **texts;
     size_t n;
 };
 
-static herr_t add_dataset_name(hid_t group, const char *name, const H5L_info_t *info, void *into) {
-    (void)info;
-    struct names *names = into;
-    hid_t object = H5Oopen(group, name, H5P_DEFAULT);
-    bool is_dataset = object >= 0 && H5Iget_type(object) == H5I_DATASET;
-    if (object >= 0) H5Oclose(object);
-    if (!is_dataset) return 0;
+static void add_name(struct names *names, const char *name) {
     names->texts = realloc(names->texts, (names->n + 1) * sizeof *names->texts);
     if (!names->texts) abort();
     names->texts[names->n++] = strdup(name);
+}
+
+static herr_t add_attr_name(hid_t object, const char *name, const H5A_info_t *info, void *into) {
+    (void)object;
+    (void)info;
+    add_name(into, name);
+    return 0;
+}
+
+char **h5_attr_list(struct h5_reader *r, const char *object, size_t *n) {
+    struct names names = {NULL, 0};
+    hid_t o = open_object(r->file, object);
+    if (o >= 0) {
+        H5Aiterate2(o, H5_INDEX_NAME, H5_ITER_INC, NULL, add_attr_name, &names);
+        H5Oclose(o);
+    }
+    *n = names.n;
+    return names.texts;
+}
+
+static herr_t add_dataset_name(hid_t group, const char *name, const H5L_info_t *info, void *into) {
+    (void)info;
+    hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+    bool is_dataset = object >= 0 && H5Iget_type(object) == H5I_DATASET;
+    if (object >= 0) H5Oclose(object);
+    if (is_dataset) add_name(into, name);
     return 0;
 }
 

@@ -47,6 +47,8 @@ void h5_put_ints(struct h5_writer *w, const char *name, const int64_t *v, size_t
                  const char *const *dims, const struct h5_about *about);
 void h5_put_bytes(struct h5_writer *w, const char *name, const uint8_t *v, size_t rank,
                   const char *const *dims, const struct h5_about *about);
+void h5_put_texts(struct h5_writer *w, const char *name, const char *const *v, size_t rank,
+                  const char *const *dims, const struct h5_about *about); /* as the labels above */
 void h5_put_text(struct h5_writer *w, const char *name, const char *text,
                  const struct h5_about *about); /* scalar, variable length, UTF-8 */
 /* Tensors (of states), whose axes have no coordinates: they get dimensions named by axis and extent
@@ -91,6 +93,9 @@ int64_t h5_attr_int(struct h5_reader *r, const char *object, const char *name, i
 double h5_attr_real(struct h5_reader *r, const char *object, const char *name); /* NaN: none */
 /* Names of the datasets (not groups) of a group, in order of name; malloc'ed, each too. */
 char **h5_list(struct h5_reader *r, const char *group, size_t *n);
+/* Names of an object's attributes likewise, and what kind one is (H5_NONE: there is none). */
+char **h5_attr_list(struct h5_reader *r, const char *object, size_t *n);
+enum h5_kind h5_attr_kind(struct h5_reader *r, const char *object, const char *name);
 /* Recompute the content digest and compare with the stored one. STATUS_DIFFERS: not equal. */
 int h5_check_digest(struct h5_reader *r, struct error *e);
 
