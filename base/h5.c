@@ -741,12 +741,19 @@ char *h5_get_text(struct h5_reader *r, const char *name) {
     return first;
 }
 
+/* One value; a list of them, which imprint never writes, would overrun who reads it. */
 static hid_t open_attr(struct h5_reader *r, const char *object, const char *name) {
     hid_t o = open_object(r->file, object);
     if (o < 0) return -1;
     hid_t attr = H5Aexists(o, name) > 0 ? H5Aopen(o, name, H5P_DEFAULT) : -1;
     H5Oclose(o);
-    return attr;
+    if (attr < 0) return -1;
+    hid_t space = H5Aget_space(attr);
+    bool is_one = H5Sget_simple_extent_npoints(space) == 1;
+    H5Sclose(space);
+    if (is_one) return attr;
+    H5Aclose(attr);
+    return -1;
 }
 
 char *h5_attr_text(struct h5_reader *r, const char *object, const char *name) {
