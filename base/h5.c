@@ -595,10 +595,16 @@ int h5_shape(const struct h5_reader *r, const char *name, size_t shape[H5_RANK])
     return rank > H5_RANK ? -1 : rank;
 }
 
+/* A scale's own name when it is that of a variable beside it, as in all files of imprint. Asking the
+ * library where the scale lies makes it search the whole file. */
 static herr_t first_scale(hid_t set, unsigned axis, hid_t scale, void *text) {
-    (void)set;
     (void)axis;
-    char path[PATH_TEXT];
+    char path[PATH_TEXT], of[PATH_TEXT];
+    ssize_t n = H5DSget_scale_name(scale, text, H5_NAME);
+    if (n > 0 && n < H5_NAME && !strchr(text, '/') && H5Iget_name(set, of, sizeof of) > 0) {
+        sibling(path, of, text);
+        if (has_path(set, path)) return 1;
+    }
     if (H5Iget_name(scale, path, sizeof path) <= 0) return -1;
     const char *slash = strrchr(path, '/');
     snprintf(text, H5_NAME, "%.*s", H5_NAME - 1, slash ? slash + 1 : path);
