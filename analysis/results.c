@@ -15,6 +15,7 @@
 
 #include "analysis/memory.h"
 #include "base/h5.h"
+#include "base/map.h"
 
 enum { ROWS_MOST = 10000000, LAYERS_MOST = 100000 };
 static const char *const MANIFEST_FIRST = "# imprint sweep 1";
@@ -202,9 +203,10 @@ static bool is_folder(const char *path) {
     return !stat(path, &about) && S_ISDIR(about.st_mode);
 }
 
+/* A collected sweep may lie among the logs; it is none of them. */
 static bool is_log_name(const char *name) {
     size_t n = strlen(name);
-    return n > 3 && name[0] != '.' && !strcmp(name + n - 3, ".h5");
+    return n > 3 && name[0] != '.' && !strcmp(name + n - 3, ".h5") && strcmp(name, "sweep.h5") != 0;
 }
 
 static const char *base_name(const char *path) {
@@ -220,20 +222,25 @@ static char *without_suffix(const char *name) {
 }
 
 static struct log *results_find(const struct results *r, const char *id) {
-    for (size_t i = 0; i < r->logs_n; i++)
-        if (!strcmp(r->logs[i]->id, id)) return r->logs[i];
-    return NULL;
+    long number = map_get(r->by_id, id);
+    return number == MAP_NONE ? NULL : r->logs[number];
 }
 
 static struct log *results_add_log(struct results *r, struct log *log) {
     r->logs = memory_grow(r->logs, r->logs_n, sizeof *r->logs);
+    log->number = r->logs_n;
+    map_add(r->by_id, log->id, (long)r->logs_n);
     return r->logs[r->logs_n++] = log;
+}
+
+/* Takes `path`. */
+static struct log *results_read_one(struct results *r, const char *id, char *path) {
+    return results_add_log(r, r->is_list ? log_create(id, path) : log_load(id, path));
 }
 
 static struct log *results_log(struct results *r, const char *id) {
     struct log *log = results_find(r, id);
-    if (log) return log;
-    return results_add_log(r, log_load(id, memory_print("%s/runs/%s.h5", r->home, id)));
+    return log ? log : results_read_one(r, id, memory_print("%s/runs/%s.h5", r->home, id));
 }
 
 static struct point *results_add_point(struct results *r, const char *part) {
@@ -343,6 +350,15 @@ static char **folder_logs(const char *folder, size_t *n) {
     return names;
 }
 
+static void results_points_of_list(struct results *r) {
+    results_add_axis(r, "run", false);
+    for (size_t i = 0; i < r->logs_n; i++) {
+        struct point *p = results_add_point(r, "runs");
+        p->label[0] = memory_text(r->logs[i]->id);
+        p->log = r->logs[i];
+    }
+}
+
 /* One point per log, told apart by removal epoch, seed and the id's first digits. */
 static void results_points_of_logs(struct results *r) {
     results_add_axis(r, "run", false);
@@ -369,13 +385,16 @@ static int results_read_folder(struct results *r, struct error *e) {
     char **names = folder_logs(folder, &n);
     for (size_t i = 0; i < n; i++) {
         char *id = without_suffix(names[i]);
-        results_add_log(r, log_load(id, memory_print("%s/%s", folder, names[i])));
+        results_read_one(r, id, memory_print("%s/%s", folder, names[i]));
         free(id);
     }
     texts_free(names, n);
     free(folder);
     if (!n) return error_set(e, STATUS_FAILED, "%s: no log (.h5) in it or in its runs/", r->path);
-    results_points_of_logs(r);
+    if (r->is_list)
+        results_points_of_list(r);
+    else
+        results_points_of_logs(r);
     return STATUS_OK;
 }
 
@@ -421,13 +440,17 @@ static int results_read_dir(struct results *r, struct error *e) {
     return status;
 }
 
-int results_load(struct results **out, const char *path, struct error *e) {
+static int results_read(struct results **out, const char *path, bool is_list, struct error *e) {
     struct stat about;
     *out = NULL;
     if (stat(path, &about))
         return error_set(e, STATUS_USAGE, "%s: cannot find it: %s", path, strerror(errno));
+    if (is_list && !S_ISDIR(about.st_mode))
+        return error_set(e, STATUS_USAGE, "%s: is a file; give the folder of a sweep", path);
     struct results *r = memory_new(1, sizeof *r);
     r->path = memory_text(path);
+    r->is_list = is_list;
+    r->by_id = map_create();
     int status = S_ISDIR(about.st_mode) ? results_read_dir(r, e) : results_read_log(r, e);
     if (status) {
         results_free(r);
@@ -438,8 +461,17 @@ int results_load(struct results **out, const char *path, struct error *e) {
     return STATUS_OK;
 }
 
+int results_load(struct results **out, const char *path, struct error *e) {
+    return results_read(out, path, false, e);
+}
+
+int results_list(struct results **out, const char *path, struct error *e) {
+    return results_read(out, path, true, e);
+}
+
 void results_free(struct results *r) {
     if (!r) return;
+    map_free(r->by_id);
     for (size_t i = 0; i < r->points_n; i++) {
         texts_free(r->points[i].label, r->axes_n);
         free(r->points[i].part);

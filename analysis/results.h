@@ -47,6 +47,7 @@ enum log_origin {
 const char *log_origin_name(enum log_origin which); /* the attribute's name */
 
 struct log {
+    size_t number; /* its place in the results' logs */
     char *id, *path, *twin_id;
     enum log_state state;
     char *why;                         /* one sentence when LOG_DAMAGED */
@@ -79,13 +80,18 @@ struct results {
     char *home; /* folder for the report and its figures */
     char *name; /* the experiment's name, else the folder's */
     bool has_manifest;
+    bool is_list; /* of results_list */
     size_t axes_n, points_n, logs_n;
     struct axis *axes;
     struct point *points;
     struct log **logs; /* in order of first mention */
+    struct map *by_id; /* their numbers */
 };
 
 int results_load(struct results **out, const char *path, struct error *e);
+/* Which runs stand where in a folder, for who reads the logs himself: none is opened, all count as
+ * missing. Without a manifest the only axis is `run`, and no twin is known. */
+int results_list(struct results **out, const char *path, struct error *e);
 void results_free(struct results *r);
 
 #endif

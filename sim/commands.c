@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/collect.h"
 #include "analysis/measures/measure.h"
 #include "analysis/report.h"
 #include "analysis/table.h"
@@ -171,6 +172,11 @@ static int command_report(const struct arguments *a, struct error *e) {
 
 static int command_table(const struct arguments *a, struct error *e) {
     return table_print(a->words[0], a->words_n > 1 ? a->words[1] : NULL, stdout, e);
+}
+
+static int command_collect(const struct arguments *a, struct error *e) {
+    struct collect_options options = {.output = a->output};
+    return collect(a->words[0], &options, stdout, stderr, e);
 }
 
 /* ---- data and preview ------------------------------------------------------------------------ */
@@ -357,6 +363,12 @@ const struct command commands[] = {
      "  imprint table results/demo test_accuracy\n"
      "  gnuplot -p -e \"plot '< imprint table LOG fisher_trace' using 1:2 with lines\"\n",
      1, 2, command_table},
+    {"collect", "DIR", "A sweep's logs as one file: arrays over the sweep's axes (sweep.h5).",
+     "output",
+     "  imprint collect results/demo\n"
+     "  python3 -c 'import xarray as xr\n"
+     "  print(xr.open_dataset(\"results/demo/sweep.h5\").test_accuracy.mean(\"seed\"))'\n",
+     1, 1, command_collect},
     {"preview", "CONFIG [key=value ...]", "A PNG of what the net sees, clean and spoiled.",
      "profile output", "  imprint preview configs/demo.yaml seed=1 --output sheet.png\n", 1,
      CLI_WORDS, command_preview},
