@@ -1,6 +1,7 @@
 /* The figures of a folder: HOME/figures/NAME.{tsv,gp,png,svg,pdf}, each with its interval and n.
  *
  *   accuracy-removal, accuracy-onset-PART, accuracy-PART   final accuracy and paired drop by level
+ *   map-PART, sensitivity-PART   drop by onset and length of a window (analysis/sensitivity.h)
  *   learning-CURVE    clean test accuracy by epoch, a line per level, a mark at removal
  *   fisher-CURVE      Fisher trace by epoch (clean probes; deficit probes beside it)
  *   layers-CURVE      layers' shares of the trace, the first and the last level side by side */
@@ -35,6 +36,7 @@ bool figures_wanted(const struct summary *s, size_t part, size_t curve);
 size_t figures_curves(const struct summary *s, size_t *wanted); /* all; of these drawn */
 
 int figures_levels(struct figures *f, const struct summary *s, struct error *e);
+int figures_windows(struct figures *f, const struct summary *s, struct error *e);
 int figures_epochs(struct figures *f, const struct summary *s, struct error *e);
 int figures_layers(struct figures *f, const struct summary *s, struct error *e);
 

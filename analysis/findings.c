@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "analysis/memory.h"
+#include "analysis/sensitivity.h"
 
 enum { LISTED_MOST = 8, BOOTSTRAP_FROM = 10, BOOTSTRAP_DRAWS = 10000 };
 
@@ -408,6 +409,9 @@ void findings_write(struct page *p, const struct summary *s) {
     write_numerics(p, r);
     write_seed_axes(p, r);
     for (size_t i = 0; i < s->parts_n; i++) write_part(p, s, &s->parts[i]);
+    struct sensitivity *windows = sensitivity_create(s);
+    sensitivity_write(p, windows);
+    sensitivity_free(windows);
     if (r->has_manifest)
         page_add(p, BLOCK_TEXT,
                  "A headline names the level with the largest mean drop; its interval is not "

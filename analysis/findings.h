@@ -6,7 +6,8 @@
 #include "analysis/page.h"
 #include "analysis/summary.h"
 
-/* Title, what ran and what did not, warnings; then each part's headline, table and notes. */
+/* Title, what ran and what did not, warnings; then each part's headline, table and notes,
+ * and what windows of deficit cost by their onset (sensitivity.h). */
 void findings_write(struct page *p, const struct summary *s);
 
 /* One line per row with every number in full, for --against and for other programs. */

@@ -14,6 +14,7 @@
 #include "analysis/memory.h"
 #include "analysis/page.h"
 #include "analysis/results.h"
+#include "analysis/sensitivity.h"
 #include "analysis/summary.h"
 
 /* Figures cost nothing but themselves: their failure is a sentence, not the report's. */
@@ -37,6 +38,18 @@ static struct figures *report_figures(const struct summary *s, struct page *page
     return f;
 }
 
+/* summary.tsv, and sensitivity.tsv where windows were slid. */
+static int report_save_tables(const struct summary *s, const char *table, struct error *e) {
+    int status = findings_save(s, table, e);
+    if (status) return status;
+    struct sensitivity *windows = sensitivity_create(s);
+    char *path = memory_print("%s/sensitivity.tsv", s->results->home);
+    status = sensitivity_save(windows, path, e);
+    free(path);
+    sensitivity_free(windows);
+    return status;
+}
+
 static int report_save(const struct summary *s, struct page *page, const struct report_options *o,
                        FILE *out, struct error *e) {
     const char *home = s->results->home;
@@ -48,7 +61,7 @@ static int report_save(const struct summary *s, struct page *page, const struct 
         fprintf(out, "Warning: %s\n", page->blocks[i].text);
     char *table = memory_print("%s/summary.tsv", home),
          *html = memory_print("%s/report.html", home);
-    int status = findings_save(s, table, e);
+    int status = report_save_tables(s, table, e);
     if (!status) status = html_save(html, page, f, s->results, e);
     if (!status) fprintf(out, "Report: %s (table: %s)\n", html, table);
     figures_free(f);

@@ -144,6 +144,7 @@ static int log_read(struct log *log, struct error *e) {
     for (size_t i = 0; i < LOG_ABOUTS; i++) log->about[i] = attr_any(r, ABOUT_NAME[i]);
     log->twin_id = h5_attr_text(r, "/", "twin_run_id");
     log->state = log_state(r);
+    log->onset = h5_attr_int(r, "/", "onset", -1);
     log->removal = h5_attr_int(r, "/", "removal", -1);
     log->seed = h5_attr_int(r, "/", "seed", -1);
     log->final_last = h5_attr_int(r, "/", "final_last", -1);
@@ -163,7 +164,7 @@ static int log_read(struct log *log, struct error *e) {
 static struct log *log_create(const char *id, char *path) {
     struct log *log = memory_new(1, sizeof *log);
     *log = (struct log){.id = memory_text(id), .path = path, .state = LOG_MISSING};
-    log->removal = log->seed = log->final_last = -1;
+    log->onset = log->removal = log->seed = log->final_last = -1;
     log->lr_at_removal = log->final_accuracy = log->final_rows = NAN;
     log->fisher_peak = log->fisher_peak_epoch = NAN;
     return log;

@@ -50,10 +50,10 @@ struct log {
     size_t number; /* its place in the results' logs */
     char *id, *path, *twin_id;
     enum log_state state;
-    char *why;                         /* one sentence when LOG_DAMAGED */
-    char *about[LOG_ABOUTS];           /* NULL: no such attribute */
-    char *config;                      /* YAML; NULL: none */
-    int64_t removal, seed, final_last; /* -1: unknown */
+    char *why;                                /* one sentence when LOG_DAMAGED */
+    char *about[LOG_ABOUTS];                  /* NULL: no such attribute */
+    char *config;                             /* YAML; NULL: none */
+    int64_t onset, removal, seed, final_last; /* -1: unknown */
     double lr_at_removal;
     double final_accuracy, final_rows; /* fraction; NaN: none */
     double fisher_peak, fisher_peak_epoch;

@@ -121,27 +121,55 @@ static double quantile_sorted(const double *sorted, size_t n, double p) {
     return sorted[below] + (at - (double)below) * (sorted[below + 1] - sorted[below]);
 }
 
+/* Limits of the draws that are numbers; sorts them. */
+static void bootstrap_limits(struct interval *result, double *drawn, size_t draws, double level) {
+    size_t usable = stats_measured(drawn, draws, drawn);
+    if (result->n < 2 || !usable) return;
+    qsort(drawn, usable, sizeof *drawn, order_doubles);
+    result->low = quantile_sorted(drawn, usable, (1 - level) / 2);
+    result->high = quantile_sorted(drawn, usable, (1 + level) / 2);
+}
+
+struct interval stats_bootstrap_of(size_t n, double level, size_t draws, uint64_t seed,
+                                   double (*statistic)(const void *context, const size_t *unit,
+                                                       size_t n),
+                                   const void *context) {
+    size_t *unit = memory_new(n, sizeof *unit);
+    double *drawn = memory_new(draws, sizeof *drawn);
+    for (size_t i = 0; i < n; i++) unit[i] = i;
+    struct interval result = {n ? statistic(context, unit, n) : NAN, NAN, NAN, n};
+    if (n < 2) draws = 0;
+    for (size_t d = 0; d < draws; d++) {
+        struct rng r = rng_stream(seed, "bootstrap", 0, d);
+        for (size_t i = 0; i < n; i++) unit[i] = rng_below(&r, (uint32_t)n);
+        drawn[d] = statistic(context, unit, n);
+    }
+    bootstrap_limits(&result, drawn, draws, level);
+    free(unit);
+    free(drawn);
+    return result;
+}
+
+struct values {
+    const double *x;
+    double *sample;
+    double (*statistic)(const double *x, size_t n);
+};
+
+static double values_statistic(const void *context, const size_t *unit, size_t n) {
+    const struct values *v = context;
+    for (size_t i = 0; i < n; i++) v->sample[i] = v->x[unit[i]];
+    return v->statistic(v->sample, n);
+}
+
 struct interval stats_bootstrap(const double *x, size_t n, double level, size_t draws,
                                 uint64_t seed, double (*statistic)(const double *x, size_t n)) {
-    if (!statistic) statistic = stats_mean;
     double *kept = memory_new(n, sizeof *kept), *sample = memory_new(n, sizeof *sample);
-    double *drawn = memory_new(draws, sizeof *drawn);
     size_t m = stats_measured(x, n, kept);
-    struct interval result = {m ? statistic(kept, m) : NAN, NAN, NAN, m};
-    for (size_t d = 0; d < draws && m > 1; d++) {
-        struct rng r = rng_stream(seed, "bootstrap", 0, d);
-        for (size_t i = 0; i < m; i++) sample[i] = kept[rng_below(&r, (uint32_t)m)];
-        drawn[d] = statistic(sample, m);
-    }
-    size_t usable = stats_measured(drawn, draws, drawn);
-    if (m > 1 && usable) {
-        qsort(drawn, usable, sizeof *drawn, order_doubles);
-        result.low = quantile_sorted(drawn, usable, (1 - level) / 2);
-        result.high = quantile_sorted(drawn, usable, (1 + level) / 2);
-    }
+    struct values v = {kept, sample, statistic ? statistic : stats_mean};
+    struct interval result = stats_bootstrap_of(m, level, draws, seed, values_statistic, &v);
     free(kept);
     free(sample);
-    free(drawn);
     return result;
 }
 

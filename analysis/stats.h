@@ -30,6 +30,14 @@ struct interval stats_t_interval(const double *x, size_t n, double level);
 struct interval stats_bootstrap(const double *x, size_t n, double level, size_t draws,
                                 uint64_t seed, double (*statistic)(const double *x, size_t n));
 
+/* The same for a statistic of more than one number a unit: of `n` units (seeds), of which each
+ * resample is n indices, drawn with replacement. `mean` is the statistic of the units themselves;
+ * resamples whose statistic is NaN are left out. */
+struct interval stats_bootstrap_of(size_t n, double level, size_t draws, uint64_t seed,
+                                   double (*statistic)(const void *context, const size_t *unit,
+                                                       size_t n),
+                                   const void *context);
+
 void stats_ranks(const double *x, size_t n, double *rank); /* 1..n, ties share their mean rank */
 double stats_spearman(const double *x, const double *y, size_t n); /* NaN: a constant, or n < 2 */
 

@@ -46,9 +46,24 @@ static bool ends_with(const char *text, const char *end) {
     return n >= m && !strcmp(text + n - m, end);
 }
 
+/* Labels that are the onsets of the logs with a deficit, at least two different ones. */
+static bool axis_holds_onsets(const struct results *r, const char *part, size_t axis) {
+    const char *first = NULL;
+    bool varies = false;
+    for (size_t i = 0; i < r->points_n; i++) {
+        const struct point *p = &r->points[i];
+        if (!point_in(p, part) || p->log->onset < 0 || p->log == p->twin) continue;
+        if ((double)p->log->onset != strtod(p->label[axis], NULL)) return false;
+        if (!first) first = p->label[axis];
+        varies |= strcmp(first, p->label[axis]) != 0;
+    }
+    return varies;
+}
+
 static bool axis_is_onset(const struct results *r, const char *part, size_t axis) {
     const char *name = r->axes[axis].name;
-    return (ends_with(name, "onset") || ends_with(name, "from")) && axis_numeric(r, part, axis);
+    if (!axis_numeric(r, part, axis)) return false;
+    return ends_with(name, "onset") || ends_with(name, "from") || axis_holds_onsets(r, part, axis);
 }
 
 /* Labels that are the logs' removal epochs, at least two different ones or under a telling name. */

@@ -4,10 +4,11 @@
  * curve  the runs of a part that differ in the x axis and in seeds only (a line in a figure)
  * row    one level of a curve: runs that differ in seeds only (a line in a table)
  *
- * The x axis of a part is its axis of onsets (named so, numeric labels), else its axis of removal
- * epochs (labels equal the logs' attribute `removal`), else none: then the part is one curve whose
- * rows are just levels. Axes whose label follows from the x label (swept together) make no curves
- * of their own. Accuracies and drops are in percent and percentage points. */
+ * The x axis of a part is its axis of onsets (named so, or labels that equal the logs' attribute
+ * `onset`), else its axis of removal epochs (labels equal the logs' attribute `removal`), else none:
+ * then the part is one curve whose rows are just levels. Axes whose label follows from the x label
+ * (swept together) make no curves of their own. Accuracies and drops are in percent and percentage
+ * points. */
 #ifndef ANALYSIS_SUMMARY_H
 #define ANALYSIS_SUMMARY_H
 

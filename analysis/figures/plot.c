@@ -93,13 +93,18 @@ static void write_style(const struct plot *p) {
 
 void plot_open(struct plot *p, const char *folder, const char *name, const char *title,
                size_t panels, size_t key_chars, bool slanted) {
+    plot_open_sized(p, folder, name, title, panels, PANEL_WIDTH, key_chars, slanted);
+}
+
+void plot_open_sized(struct plot *p, const char *folder, const char *name, const char *title,
+                     size_t panels, size_t panel_width, size_t key_chars, bool slanted) {
     *p = (struct plot){.folder = memory_text(folder), .name = memory_text(name)};
     p->title = memory_text(title);
     p->panels = panels;
     p->key_chars = key_chars;
     p->script = plot_file(p, "gp");
     p->data = plot_file(p, "tsv");
-    size_t key = plot_key_width(p), width = LEFT + panels * PANEL_WIDTH + key;
+    size_t key = plot_key_width(p), width = LEFT + panels * panel_width + key;
     write_style(p);
     write_terminals(p, width);
     double left = (double)LEFT / (double)width, right = 1 - (double)key / (double)width;

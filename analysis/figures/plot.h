@@ -25,6 +25,9 @@ struct plot {
  * below. */
 void plot_open(struct plot *p, const char *folder, const char *name, const char *title,
                size_t panels, size_t key_chars, bool slanted);
+/* The same with panels of another width, in pixels of 1/96 inch. */
+void plot_open_sized(struct plot *p, const char *folder, const char *name, const char *title,
+                     size_t panels, size_t panel_width, size_t key_chars, bool slanted);
 /* Begin a panel; axis labels and what else is to be set go into p->script after it. */
 void plot_panel(struct plot *p, const char *title, const char *x_label, const char *y_label);
 /* A grey line under the panels: what line, band and marks mean. */
