@@ -60,7 +60,7 @@ AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(COR
 
 .PHONY: all deps demo demo-run test test-run test-all test-interop interop-programs lint lint-run \
         lint-format lint-cppcheck install clean always \
-        reproduce-demo reproduce-achille2019-fig1
+        reproduce-demo reproduce-achille2019-fig1 reproduce-achille2019-sensitivity
 .DELETE_ON_ERROR:
 
 all: $(BINARY)
@@ -92,6 +92,11 @@ reproduce-achille2019-fig1: # CIFAR10=folder with the batches; the laptop profil
 	@$(AGAIN) all
 	IMPRINT=$(BINARY) scripts/reproduce achille2019-fig1-laptop \
 	  configs/achille2019/fig1-blur-removal.yaml --profile laptop data.path=$(CIFAR10)
+
+reproduce-achille2019-sensitivity: # ten minutes
+	@scripts/deps build figures test
+	@$(AGAIN) all
+	IMPRINT=$(BINARY) scripts/reproduce achille2019-sensitivity configs/achille2019/sensitivity.yaml
 
 test:
 	@scripts/deps build figures test
