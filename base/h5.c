@@ -1,7 +1,7 @@
 /* HDF5 files, whole or not at all: see h5.h.
  *
  * A file is built in memory (core driver), copied out as an image and written with plain write(2)
- * to PATH.tmp.PID, synced and renamed. So a full disk is an ordinary errno rather than a library
+ * to a temporary name, synced and renamed. So a full disk is an ordinary errno rather than a library
  * that can neither flush nor close, no lock is ever taken, and readers never see half a file.
  *
  * The trap: netCDF and xarray want a dimension scale on every axis, in the variable's own group.
@@ -27,6 +27,7 @@
 #include <xxhash.h>
 
 #include "base/hash.h"
+#include "base/system.h"
 
 enum { PATH_TEXT = 4096 };
 #define DIMENSION_ONLY "This is a netCDF dimension but not a netCDF variable."
@@ -466,7 +467,7 @@ static int replace_file(const char *path, const void *data, size_t n, bool durab
                         struct error *e) {
     struct seal seal = seal_of(data, n);
     char tmp[PATH_TEXT];
-    snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid());
+    system_temporary(tmp, sizeof tmp, path);
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     int problem = fd < 0 ? errno : 0;
     if (!problem && write_all(fd, data, n)) problem = errno;
@@ -482,10 +483,27 @@ static int replace_file(const char *path, const void *data, size_t n, bool durab
     return error_set(e, STATUS_FAILED, "%s: cannot write it: %s", path, strerror(problem));
 }
 
-static int write_image(struct h5_writer *w, bool durable, struct error *e) {
+/* STATUS_OK: a whole file of this content is at the writer's place; STATUS_DIFFERS: one of another
+ * content; STATUS_FAILED: none. */
+static int compare_there(const struct h5_writer *w, const char *digest) {
+    struct h5_reader *there;
+    if (h5_open_sealed(&there, w->path, NULL)) return STATUS_FAILED;
+    char *is = h5_attr_text(there, "/", "content_digest");
+    int status = is && !strcmp(is, digest) ? STATUS_OK : STATUS_DIFFERS;
+    free(is);
+    h5_close(there);
+    return status;
+}
+
+static int write_image(struct h5_writer *w, bool once, bool durable, struct error *e) {
     char digest[HASH_TEXT];
     if (file_digest(w->file, digest))
         return error_set(e, STATUS_FAILED, "%s: cannot digest its content", w->path);
+    int there = once ? compare_there(w, digest) : STATUS_FAILED;
+    if (there == STATUS_OK) return STATUS_OK;
+    if (there == STATUS_DIFFERS)
+        return error_set(e, STATUS_DIFFERS, "%s: holds another content than was computed now",
+                         w->path);
     h5_put_attr_text(w, "/", "content_digest", digest);
     H5Fflush(w->file, H5F_SCOPE_GLOBAL);
     ssize_t size = H5Fget_file_image(w->file, NULL, 0);
@@ -508,15 +526,23 @@ void h5_abandon(struct h5_writer *w) {
     free(w);
 }
 
-int h5_commit(struct h5_writer *w, bool durable, struct error *e) {
+static int commit(struct h5_writer *w, bool once, bool durable, struct error *e) {
     int status = w->e.status;
     if (status) {
         if (e) *e = w->e;
     } else {
-        status = write_image(w, durable, e);
+        status = write_image(w, once, durable, e);
     }
     h5_abandon(w);
     return status;
+}
+
+int h5_commit(struct h5_writer *w, bool durable, struct error *e) {
+    return commit(w, false, durable, e);
+}
+
+int h5_commit_once(struct h5_writer *w, struct error *e) {
+    return commit(w, true, true, e);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

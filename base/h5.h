@@ -63,6 +63,9 @@ void h5_put_attr_real(struct h5_writer *w, const char *object, const char *name,
 /* Adds attribute content_digest (XXH3-128 over names, types, shapes, bytes and attributes), closes,
  * syncs when `durable`, renames into place. Frees w in every case. */
 int h5_commit(struct h5_writer *w, bool durable, struct error *e);
+/* For content-addressed files: a whole file that is there already stays untouched. STATUS_OK when it
+ * has the same content digest, STATUS_DIFFERS when it has another; a damaged one is replaced. */
+int h5_commit_once(struct h5_writer *w, struct error *e);
 void h5_abandon(struct h5_writer *w);
 
 /* Files that imprint wrote end in a seal, a hash of all their bytes, so that a torn or flipped one

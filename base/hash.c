@@ -1,7 +1,6 @@
 /* Content hashes over XXH3-128: see hash.h. Numbers are fed little-endian in 8 bytes. */
 #include "base/hash.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +21,10 @@ void hash_free(struct hash *h) {
     if (!h) return;
     XXH3_freeState(h->state);
     free(h);
+}
+
+void hash_restart(struct hash *h) {
+    XXH3_128bits_reset(h->state);
 }
 
 void hash_bytes(struct hash *h, const void *data, size_t n) {
@@ -51,7 +54,10 @@ void hash_real(struct hash *h, double value) {
 }
 
 void hash_digest(const struct hash *h, char text[HASH_TEXT]) {
+    static const char digits[] = "0123456789abcdef";
     XXH128_hash_t digest = XXH3_128bits_digest(h->state);
-    snprintf(text, HASH_TEXT, "%016llx%016llx", (unsigned long long)digest.high64,
-             (unsigned long long)digest.low64);
+    uint64_t words[] = {digest.high64, digest.low64};
+    for (size_t i = 0; i < HASH_TEXT - 1; i++)
+        text[i] = digits[words[i / 16] >> (60 - 4 * (i % 16)) & 15];
+    text[HASH_TEXT - 1] = '\0';
 }

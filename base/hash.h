@@ -14,6 +14,7 @@ struct hash; /* opaque; owns memory */
 
 struct hash *hash_create(void); /* never NULL: aborts when memory is out */
 void hash_free(struct hash *h);
+void hash_restart(struct hash *h);                           /* as new */
 void hash_bytes(struct hash *h, const void *data, size_t n); /* no length prefix: for bulk data */
 void hash_text(struct hash *h, const char *text);            /* length, then bytes; NULL == "" */
 void hash_int(struct hash *h, int64_t value);

@@ -51,6 +51,10 @@ static void grow(struct map *m) {
     m->size *= 2;
 }
 
+size_t map_count(const struct map *m) {
+    return m->used;
+}
+
 long map_get(const struct map *m, const char *key) {
     const struct slot *s = find(m->slots, m->size, key);
     return s->key ? s->value : MAP_NONE;
@@ -64,4 +68,9 @@ long map_add(struct map *m, const char *key, long value) {
     s->value = value;
     m->used++;
     return value;
+}
+
+void map_set(struct map *m, const char *key, long value) {
+    map_add(m, key, value);
+    find(m->slots, m->size, key)->value = value;
 }

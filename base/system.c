@@ -1,13 +1,17 @@
-/* Folders, time and cores: see system.h. */
+/* Folders, temporary files, processes, time and cores: see system.h. */
 #include "base/system.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/hash.h"
 
 int system_make_folder(const char *path, struct error *e) {
     char part[4096];
@@ -23,6 +27,65 @@ int system_make_folder(const char *path, struct error *e) {
         return error_set(e, STATUS_FAILED, "%s: not a folder", path);
     return STATUS_OK;
 }
+
+/* ---- processes ------------------------------------------------------------------------------- */
+
+static void hash_file(struct hash *h, const char *path) {
+    char text[128] = "";
+    FILE *f = fopen(path, "r");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    text[n] = '\0';
+    if (f) fclose(f);
+    hash_text(h, text);
+}
+
+void system_place(char place[SYSTEM_PLACE]) {
+    char host[256] = "", space[128] = "", digest[HASH_TEXT];
+    gethostname(host, sizeof host - 1);
+    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
+    space[n > 0 ? n : 0] = '\0';
+    struct hash *h = hash_create();
+    hash_text(h, host);
+    hash_text(h, space);
+    hash_file(h, "/proc/sys/kernel/random/boot_id");
+    hash_digest(h, digest);
+    hash_free(h);
+    snprintf(place, SYSTEM_PLACE, "%.16s", digest);
+}
+
+bool system_is_alive(long pid) {
+    return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+/* ---- temporary files: NAME.tmp.PLACE.PID ----------------------------------------------------- */
+
+void system_temporary(char *text, size_t size, const char *path) {
+    char place[SYSTEM_PLACE];
+    system_place(place);
+    snprintf(text, size, "%s.tmp.%s.%ld", path, place, (long)getpid());
+}
+
+static bool is_left_behind(const char *name, const char *place, const struct stat *is) {
+    const char *mark = strstr(name, ".tmp.");
+    char where[SYSTEM_PLACE];
+    long pid;
+    if (!mark || sscanf(mark, ".tmp.%16[0-9a-f].%ld", where, &pid) != 2) return false;
+    if (!strcmp(where, place)) return !system_is_alive(pid);
+    return difftime(time(NULL), is->st_mtime) > 24.0 * 3600.0;
+}
+
+void system_remove_temporaries(const char *folder) {
+    char place[SYSTEM_PLACE];
+    struct stat is;
+    system_place(place);
+    DIR *d = opendir(folder);
+    for (struct dirent *f; d && (f = readdir(d));)
+        if (!fstatat(dirfd(d), f->d_name, &is, 0) && is_left_behind(f->d_name, place, &is))
+            unlinkat(dirfd(d), f->d_name, 0);
+    if (d) closedir(d);
+}
+
+/* ---- time and cores -------------------------------------------------------------------------- */
 
 double system_seconds(void) {
     struct timespec t;

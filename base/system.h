@@ -2,10 +2,25 @@
 #ifndef BASE_SYSTEM_H
 #define BASE_SYSTEM_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/error.h"
 
 /* Make a folder and its parents; one that is there is fine. */
 int system_make_folder(const char *path, struct error *e);
+
+/* This machine since its start, as this process sees it: a hash of host name, boot id and process
+ * namespace. Process numbers mean something only between processes that are at the same place. */
+enum { SYSTEM_PLACE = 17 };
+void system_place(char place[SYSTEM_PLACE]);
+bool system_is_alive(long pid); /* of a process at this place */
+
+/* The name under which this process writes a file before it renames it to `path`. */
+void system_temporary(char *text, size_t size, const char *path);
+/* Remove what killed processes left behind under such names: those of this place whose process is
+ * gone, and any that nobody touched for a day. */
+void system_remove_temporaries(const char *folder);
 double system_seconds(void); /* monotonic */
 int system_cores(void);      /* that this process may use: affinity, not the machine's count */
 

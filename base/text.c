@@ -206,15 +206,14 @@ bool text_real(const char *text, double *value) {
 }
 
 void text_print_real(char text[TEXT_REAL], double value) {
-    char digits[TEXT_REAL - 2];
     for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value) break;
+        snprintf(text, TEXT_REAL - 2, "%.*g", precision, value);
+        if (strtod(text, NULL) == value) break;
     }
-    const char *exponent = strchr(digits, 'e');
-    const char *point = isfinite(value) && !strchr(digits, '.') ? ".0" : "";
-    int head = (int)(exponent ? (size_t)(exponent - digits) : strlen(digits));
-    snprintf(text, TEXT_REAL, "%.*s%s%s", head, digits, point, exponent ? exponent : "");
+    if (!isfinite(value) || strchr(text, '.')) return;
+    char *end = text + strcspn(text, "e"); /* "1e-05" -> "1.0e-05" */
+    memmove(end + 2, end, strlen(end) + 1);
+    memcpy(end, ".0", 2);
 }
 
 void text_print_number(char text[TEXT_REAL], double value) {

@@ -275,11 +275,18 @@ static const struct param blur_params[] = {
     {0},
 };
 
+static bool blur_uses(const struct settings *s, const char *param) {
+    bool gaussian = settings_is(s, "kernel", "gaussian");
+    if (!strcmp(param, "factor")) return !gaussian;
+    return strcmp(param, "sigma") != 0 || gaussian;
+}
+
 const struct deficit deficit_blur = {
     .name = "blur",
     .doc = "Blurred images, like a cataract: detail is lost, coarse shapes stay.",
     .params = blur_params,
     .is_identity = blur_is_identity,
+    .uses = blur_uses,
     .check = blur_check,
     .scratch = blur_scratch,
     .image = blur_image,

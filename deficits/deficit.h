@@ -33,6 +33,9 @@ struct deficit {
     const struct param *params; /* beside deficit_common_params */
     /* Same effect as no deficit, whatever the window (blur by factor 1)? NULL: never. */
     bool (*is_identity)(const struct settings *s);
+    /* Has this parameter an effect beside the others (blur's sigma has with one kernel only)? What
+     * has none is in no prefix key. NULL: every one has. */
+    bool (*uses)(const struct settings *s, const char *param);
     /* Draws anew in every epoch (then nothing is cached)? NULL: never. */
     bool (*is_fresh)(const struct settings *s);
     /* Refuse what the modality cannot take (a factor that does not divide). NULL: takes all. */

@@ -3,6 +3,7 @@
 #ifndef NETS_OPTIMIZER_H
 #define NETS_OPTIMIZER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ struct optimizer {
     const char *slot_names[OPTIMIZER_SLOTS]; /* "momentum"; "exp_avg", "exp_avg_sq" */
     /* Refuse values that do not go together. NULL: any do. */
     int (*check)(const struct settings *s, struct error *e);
+    /* Does a step depend on the slots (SGD without momentum does not)? NULL: always. */
+    bool (*remembers)(const struct settings *s);
     /* One step over `count` parameters; `t` = steps since the slots were last zeroed, from 1. */
     void (*step)(const struct settings *s, double rate, int64_t t, size_t count, real *w,
                  const real *dw, real *const *slots);

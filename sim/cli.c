@@ -18,25 +18,37 @@ struct option_row {
     enum kind kind;
     size_t offset; /* in struct arguments */
     const char *value, *doc;
+    long max; /* of a NUMBER, which is 1 at least */
 };
 
-#define AT(field) offsetof(struct arguments, field)
+#define OPTION_FLAG(name, letter, field, doc)                                                      \
+    { name, letter, FLAG, offsetof(struct arguments, field), NULL, doc, 0 }
+#define OPTION_TEXT(name, letter, field, value, doc)                                               \
+    { name, letter, TEXT, offsetof(struct arguments, field), value, doc, 0 }
+#define OPTION_NUMBER(name, letter, field, value, max, doc)                                        \
+    { name, letter, NUMBER, offsetof(struct arguments, field), value, doc, max }
 static const struct option_row rows[] = {
-    {"out", NULL, TEXT, AT(out), "DIR", "Folder of all results (default: results)."},
-    {"profile", NULL, TEXT, AT(profile), "NAME", "Lay this profile of the config over its body."},
-    {"output", "o", TEXT, AT(output), "FILE", "File to write."},
-    {"jobs", "j", NUMBER, AT(jobs), "N", "Processes at a time (default: the cores)."},
-    {"threads", NULL, NUMBER, AT(threads), "N", "Threads in the run; the bits do not change."},
-    {"dry-run", NULL, FLAG, AT(dry_run), NULL, "Print what would be trained, and stop."},
-    {"force", NULL, FLAG, AT(force), NULL, "Train again although the log is finished."},
-    {"no-reuse", NULL, FLAG, AT(no_reuse), NULL, "Train every epoch; read no state from disk."},
-    {"fail-fast", NULL, FLAG, AT(fail_fast), NULL, "Stop at the first run that fails."},
-    {"against", NULL, TEXT, AT(against), "REF",
-     "Compare with a summary.tsv, or a folder with one."},
-    {"no-figures", NULL, FLAG, AT(no_figures), NULL, "Tables only."},
-    {"record-host", NULL, FLAG, AT(record_host), NULL, "Put host and user name into the log."},
-    {"quiet", "q", FLAG, AT(quiet), NULL, "No progress on stderr."},
-    {"help", "h", FLAG, AT(help), NULL, "This text."},
+    OPTION_TEXT("out", NULL, out, "DIR", "Folder of all results (default: results)."),
+    OPTION_TEXT("profile", NULL, profile, "NAME", "Lay this profile of the config over its body."),
+    OPTION_TEXT("output", "o", output, "FILE", "File to write."),
+    OPTION_NUMBER("jobs", "j", jobs, "N", 4096, "Processes at a time (default: the cores)."),
+    OPTION_NUMBER("threads", NULL, threads, "N", 256,
+                  "Threads in the run; the bits do not change."),
+    OPTION_NUMBER("until", NULL, until, "EPOCH", 1000000, "Stop there, with the state kept."),
+    OPTION_FLAG("dry-run", NULL, dry_run, "Print what would be trained, and stop."),
+    OPTION_FLAG("dot", NULL, dot, "With --dry-run: print the tree for graphviz."),
+    OPTION_FLAG("force", NULL, force, "Train again although the log is finished."),
+    OPTION_FLAG("no-reuse", NULL, no_reuse, "Train every epoch; read no state from disk."),
+    OPTION_FLAG("no-share", NULL, no_share, "Train every run alone, from scratch."),
+    OPTION_FLAG("fail-fast", NULL, fail_fast, "Stop at the first run that fails."),
+    OPTION_FLAG("retry-failed", NULL, retry_failed, "Train diverged runs again, too."),
+    OPTION_NUMBER("memory", NULL, memory, "MIB", 1 << 30, "Limit of a plan's memory (2048)."),
+    OPTION_TEXT("against", NULL, against, "REF",
+                "Compare with a summary.tsv, or a folder with one."),
+    OPTION_FLAG("no-figures", NULL, no_figures, "Tables only."),
+    OPTION_FLAG("record-host", NULL, record_host, "Put host and user name into the log."),
+    OPTION_FLAG("quiet", "q", quiet, "No progress on stderr."),
+    OPTION_FLAG("help", "h", help, "This text."),
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -93,9 +105,9 @@ static int set_number(const struct option_row *o, const char *value, long *into,
     char *end;
     errno = 0;
     long n = strtol(value, &end, 10);
-    if (errno || end == value || *end || n < 1 || n > 4096)
-        return error_set(e, STATUS_USAGE, "--%s: '%s' is not a number from 1 to 4096", o->name,
-                         value);
+    if (errno || end == value || *end || n < 1 || n > o->max)
+        return error_set(e, STATUS_USAGE, "--%s: '%s' is not a number from 1 to %ld", o->name,
+                         value, o->max);
     *into = n;
     return STATUS_OK;
 }

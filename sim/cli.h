@@ -19,7 +19,10 @@ struct arguments {
     const char *against; /* --against; NULL: no comparison */
     long jobs;           /* -j; default: the cores of this process */
     long threads;        /* --threads, default 1 */
-    bool force, quiet, dry_run, fail_fast, no_reuse, no_figures, record_host, help;
+    long memory;         /* --memory, MiB; 0: the default */
+    long until;          /* --until, epochs; 0: to the end */
+    bool force, quiet, dry_run, dot, fail_fast, no_reuse, no_share, retry_failed, no_figures,
+        record_host, help;
     const volatile sig_atomic_t *stop;
 };
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "analysis/collect.h"
 #include "analysis/measures/measure.h"
@@ -10,6 +11,7 @@
 #include "base/h5.h"
 #include "base/system.h"
 #include "sim/check.h"
+#include "sim/claim.h"
 #include "sim/cli.h"
 #include "sim/log.h"
 #include "sim/preview.h"
@@ -63,7 +65,8 @@ static int single_load(struct single *s, const struct arguments *a, struct error
     if (!status) status = check_net(&s->config, &s->data, e);
     if (!status) status = timeline_create(&s->timeline, &s->config, &s->data, e);
     if (status) return status;
-    config_clean_twin(&twin, &s->config);
+    config_copy(&twin, &s->config);
+    config_clean(&twin);
     status = timeline_create(&s->twin, &twin, &s->data, e);
     config_free(&twin);
     return status;
@@ -90,13 +93,12 @@ static int print_final(const char *log, struct error *e) {
 }
 
 static int run_single(const struct arguments *a, struct single *s, struct error *e) {
-    int64_t known = a->no_reuse ? -1 : run_deepest(a->out, &s->timeline);
-    int64_t left = s->timeline.total - (known > 0 ? known : 0);
-    struct progress progress = progress_begin(left, a->quiet);
+    struct progress progress = progress_begin(s->timeline.total, a->quiet);
     struct run_outcome out;
     struct run_options options = {.root = a->out,
+                                  .from = a->no_reuse ? NULL : a->out,
+                                  .until = a->until,
                                   .twin_id = s->twin.run_id,
-                                  .reuse = !a->no_reuse,
                                   .record_host = a->record_host,
                                   .threads = (int)a->threads,
                                   .stop = a->stop,
@@ -104,52 +106,101 @@ static int run_single(const struct arguments *a, struct single *s, struct error 
                                   .context = &progress};
     int status = run_execute(&s->config, &s->timeline, &s->data, &options, &out, e);
     progress_end(&progress);
-    return status ? status : print_final(out.log, e);
+    if (status) return status;
+    printf("%lld epochs trained", (long long)out.epochs_trained);
+    if (out.started_from > 0) printf(" from epoch %lld on", (long long)out.started_from);
+    printf("\n");
+    return print_final(out.log, e);
+}
+
+/* The run's claim; waits while another process has it. */
+static int run_claim(const struct arguments *a, const struct single *s, struct claim **claim,
+                     struct error *e) {
+    const struct timespec second = {.tv_sec = 1};
+    char path[STORE_PATH], holder[CLAIM_HOLDER];
+    struct store store;
+    bool said = false;
+    store_at(&store, a->out);
+    store_claim_path(path, &store, &s->timeline);
+    int status = store_make(&store, e);
+    while (!status) {
+        status = claim_take(claim, path, holder, e);
+        if (status || *claim) break;
+        if (!said) fprintf(stderr, "imprint: %s trains this run: waiting for it\n", holder);
+        said = true;
+        nanosleep(&second, NULL);
+        if (*a->stop) return error_set(e, STATUS_INTERRUPTED, "interrupted while it waited");
+    }
+    return status;
+}
+
+static int run_claimed(const struct arguments *a, struct single *s, struct error *e) {
+    char log[RUN_PATH];
+    const char *name = experiment_name(s->experiment);
+    if (a->force || a->no_reuse || !run_is_finished(a->out, name, &s->timeline))
+        return run_single(a, s, e);
+    run_log_path(log, a->out, name, &s->timeline);
+    if (!a->quiet) fprintf(stderr, "imprint: finished already (--force trains again)\n");
+    return print_final(log, e);
 }
 
 static int command_run(const struct arguments *a, struct error *e) {
     struct single s;
-    char log[RUN_PATH];
+    struct claim *claim = NULL;
     int status = single_load(&s, a, e);
-    if (!status && !a->force && !a->no_reuse && run_is_finished(a->out, &s.config, &s.timeline)) {
-        run_log_path(log, a->out, &s.config, &s.timeline);
-        if (!a->quiet) fprintf(stderr, "imprint: finished already (--force trains again)\n");
-        status = print_final(log, e);
-    } else if (!status) {
-        status = run_single(a, &s, e);
-    }
+    if (!status && a->until > s.timeline.total)
+        status = error_set(e, STATUS_USAGE, "--until %ld: the run has %lld epochs", a->until,
+                           (long long)s.timeline.total);
+    if (!status) status = run_claim(a, &s, &claim, e);
+    if (!status) status = run_claimed(a, &s, e);
+    claim_release(claim);
     single_free(&s);
     return status;
 }
 
 static void print_outcome(const struct tree *t, const struct launch_outcome *out,
-                          const struct experiment *x, const char *root) {
-    printf("%s: %zu of %zu runs done", experiment_name(x), out->done, t->runs_n);
+                          const char *root) {
+    const char *name = experiment_name(t->experiment);
+    printf("%s: %zu of %zu runs done", name, out->done, t->runs_n);
     if (out->diverged) printf(", %zu diverged", out->diverged);
     if (out->failed) printf(", %zu failed", out->failed);
     printf("; %lld epochs trained (%lld without sharing)\n", (long long)out->epochs_trained,
            (long long)tree_epochs_alone(t));
-    printf("logs: %s/%s/runs\n", root, experiment_name(x));
+    printf("logs: %s/%s/runs\n", root, name);
 }
 
-static int sweep_tree(const struct arguments *a, struct experiment *x, struct error *e) {
-    struct tree t;
+static int sweep_launch(const struct arguments *a, struct tree *t, struct error *e) {
     struct launch_outcome out = {0};
     struct launch_options options = {.root = a->out,
                                      .jobs = (size_t)a->jobs,
-                                     .reuse = !a->no_reuse,
+                                     .reuse = !a->no_reuse && !a->no_share,
                                      .fail_fast = a->fail_fast,
                                      .record_host = a->record_host,
                                      .quiet = a->quiet,
                                      .stop = a->stop};
-    int status = tree_create(&t, x, a->out, a->force, e);
+    int status = launch_local(t, &options, &out, e);
+    if (!status || status == STATUS_RUNS_FAILED) print_outcome(t, &out, a->out);
+    return status;
+}
+
+static int sweep_tree(const struct arguments *a, struct experiment *x, struct error *e) {
+    struct tree t;
+    struct tree_options options = {.root = a->out,
+                                   .reuse = !a->no_reuse && !a->no_share,
+                                   .share = !a->no_share,
+                                   .force = a->force,
+                                   .retry_diverged = a->retry_failed,
+                                   .memory_bytes = (int64_t)a->memory << 20};
+    if (a->dot && !a->dry_run)
+        return error_set(e, STATUS_USAGE, "--dot: goes with --dry-run, which trains nothing");
+    int status = tree_create(&t, x, &options, e);
     if (status) return status;
-    if (a->dry_run) {
-        tree_print(&t, x, stdout);
-    } else {
-        status = launch_local(&t, x, &options, &out, e);
-        if (!status || status == STATUS_RUNS_FAILED) print_outcome(&t, &out, x, a->out);
-    }
+    if (a->dot)
+        tree_dot(&t, stdout);
+    else if (a->dry_run)
+        tree_print(&t, stdout);
+    else
+        status = sweep_launch(a, &t, e);
     tree_free(&t);
     return status;
 }
@@ -343,12 +394,13 @@ static int command_describe(const struct arguments *a, struct error *e) {
 
 const struct command commands[] = {
     {"run", "CONFIG [key=value ...]", "Train one timeline into one log.",
-     "out profile threads force no-reuse record-host quiet",
+     "out profile threads until force no-reuse record-host quiet",
      "  imprint run configs/demo.yaml deficits[0].until=8 seed=2\n"
      "  imprint run my.yaml train.lr.base=0.1 --out /tmp/results\n",
      1, CLI_WORDS, command_run},
     {"sweep", "CONFIG [key=value ...]", "Train every run of a config and every clean twin.",
-     "out profile jobs dry-run force no-reuse fail-fast record-host quiet",
+     "out profile jobs dry-run dot force no-reuse no-share fail-fast retry-failed memory "
+     "record-host quiet",
      "  imprint sweep configs/demo.yaml\n"
      "  imprint sweep configs/demo.yaml seed=1,2,3,4,5 -j 2\n"
      "  imprint sweep configs/achille2019/fig1-blur-removal.yaml --profile laptop \\\n"

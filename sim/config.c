@@ -508,6 +508,21 @@ void config_copy(struct config *to, const struct config *from) {
         }
 }
 
+void config_digest(const struct config *c, char digest[HASH_TEXT]) {
+    size_t n;
+    const struct section *sections = schema_sections(&n);
+    struct config *all = (struct config *)c;
+    struct hash *h = hash_create();
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < section_entries(all, &sections[i]); k++) {
+            const struct settings *s = section_settings(all, &sections[i], k);
+            for (size_t v = 0; v < s->n; v++)
+                hash_text(h, s->values[v].is_set ? s->values[v].text : NULL);
+        }
+    hash_digest(h, digest);
+    hash_free(h);
+}
+
 /* ---- dump ------------------------------------------------------------------------------------ */
 
 /* Would YAML read the text, bare, as just this text? When in doubt, quotes. */

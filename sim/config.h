@@ -47,6 +47,8 @@ struct config {
 
 void config_free(struct config *c);
 void config_copy(struct config *to, const struct config *from);
+/* A hash of every value: equal for equal configs. (What names states is sim/timeline.h's.) */
+void config_digest(const struct config *c, char digest[HASH_TEXT]);
 
 /* The fully resolved config as YAML text, malloc'ed; parsing it gives an equal config. */
 char *config_dump(const struct config *c);

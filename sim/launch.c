@@ -2,8 +2,9 @@
  *
  * Every worker is a forked process: a crash costs one run, and no two runs share anything but the
  * files. Workers tell the parent of each epoch and of their end through one pipe, in messages
- * small enough to be written atomically. The trap: a run may start when its parent in the tree has
- * passed the fork, or has ended for whatever reason; it then trains what is missing itself. */
+ * small enough to be written atomically. The traps: a run may start when its parent in the tree has
+ * passed the fork, or has ended for whatever reason; it then trains what is missing itself. And what
+ * another sweep claims now may be finished, or given up, a moment later. */
 #include "sim/launch.h"
 
 #include <assert.h>
@@ -14,15 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/system.h"
+#include "sim/claim.h"
 #include "sim/progress.h"
 #include "sim/run.h"
 
@@ -31,9 +31,10 @@ enum stage { WAITING, RUNNING, ENDED };
 struct worker {
     enum stage stage;
     pid_t pid;
-    int64_t epoch; /* done so far */
-    int status;    /* once ended */
-    bool reported; /* its last message came */
+    int64_t epoch;  /* done so far */
+    int status;     /* once ended */
+    bool reported;  /* its last message came */
+    bool elsewhere; /* another process has its claim */
     int64_t trained;
     char text[512];
 };
@@ -41,6 +42,7 @@ struct worker {
 struct message {
     size_t run;
     bool last;
+    bool elsewhere; /* another process has its claim */
     int status;
     int64_t trained;
     struct run_progress progress;
@@ -50,13 +52,19 @@ static_assert(sizeof(struct message) <= PIPE_BUF, "messages must be written atom
 
 struct launch {
     struct tree *tree;
-    const struct experiment *experiment;
     const struct launch_options *options;
     struct worker *workers; /* one per run */
+    struct store store;
     size_t running, ended, to_do;
+    double looked; /* when claims of others were looked at last */
+    bool waiting;  /* for others, and it was said */
     int pipe[2];
     struct progress progress;
 };
+
+static const char *name_of(const struct launch *l) {
+    return experiment_name(l->tree->experiment);
+}
 
 /* ---- in the worker --------------------------------------------------------------------------- */
 
@@ -77,12 +85,13 @@ static void tell_epoch(void *context, const struct run_progress *p) {
     tell(t->pipe, &m);
 }
 
-static int work(struct launch *l, size_t i) {
-    struct tree_run *r = &l->tree->runs[i];
+static int train(struct launch *l, size_t i, struct run_outcome *out, struct error *e) {
+    struct tree *t = l->tree;
+    struct tree_run *r = &t->runs[i];
     struct teller teller = {l->pipe[1], i};
     struct run_options options = {.root = l->options->root,
-                                  .twin_id = r->twin_id,
-                                  .reuse = l->options->reuse,
+                                  .from = l->options->reuse ? l->options->root : NULL,
+                                  .twin_id = t->runs[r->twin].timeline.run_id,
                                   .record_host = l->options->record_host,
                                   .threads = 1,
                                   .keep = r->keep,
@@ -90,41 +99,45 @@ static int work(struct launch *l, size_t i) {
                                   .stop = l->options->stop,
                                   .progress = tell_epoch,
                                   .context = &teller};
-    struct run_outcome out = {0};
-    struct error e = {0};
+    struct config c;
     struct dataset *d;
-    int status = tree_data(l->tree, i, &d, &e);
-    if (!status) status = run_execute(&r->config, &r->timeline, d, &options, &out, &e);
-    struct message m = {.run = i, .last = true, .status = status, .trained = out.epochs_trained};
-    snprintf(m.text, sizeof m.text, "%.*s", (int)sizeof m.text - 1, e.text);
-    tell(l->pipe[1], &m);
+    int status = tree_config(t, i, &c, e);
+    if (!status) status = tree_data(t, i, &d, e);
+    return status ? status : run_execute(&c, &r->timeline, d, &options, out, e);
+}
+
+/* Under the run's claim. Whoever had it until now may have finished the run. */
+static int work_claimed(struct launch *l, size_t i, struct message *m, struct error *e) {
+    struct run_outcome out = {0};
+    const struct tree_run *r = &l->tree->runs[i];
+    if (!r->again && run_is_finished(l->options->root, name_of(l), &r->timeline)) return STATUS_OK;
+    int status = train(l, i, &out, e);
+    m->trained = out.epochs_trained;
     return status;
 }
 
-/* ---- in the parent --------------------------------------------------------------------------- */
-
-/* The point that a run stands at, for people: "blur removal=24 seed=2". */
-static void run_title(const struct launch *l, size_t i, char *text, size_t size) {
-    const struct tree *t = l->tree;
-    snprintf(text, size, "clean twin %.12s", t->runs[i].timeline.run_id);
-    for (size_t p = 0; p < t->points_n; p++) {
-        if (t->points[p].run != i) continue;
-        size_t used = (size_t)snprintf(text, size, "%s", experiment_part(l->experiment, p));
-        for (size_t a = 0; a < experiment_axes(l->experiment) && used < size; a++) {
-            const char *label = experiment_label(l->experiment, p, a);
-            if (label)
-                used += (size_t)snprintf(text + used, size - used, " %s=%s",
-                                         experiment_axis(l->experiment, a), label);
-        }
-        return;
-    }
+static int work(struct launch *l, size_t i) {
+    struct message m = {.run = i, .last = true};
+    struct error e = {0};
+    struct claim *claim;
+    char path[STORE_PATH], holder[CLAIM_HOLDER];
+    store_claim_path(path, &l->store, &l->tree->runs[i].timeline);
+    m.status = claim_take(&claim, path, holder, &e);
+    m.elsewhere = !m.status && !claim;
+    if (claim) m.status = work_claimed(l, i, &m, &e);
+    claim_release(claim);
+    snprintf(m.text, sizeof m.text, "%.*s", (int)sizeof m.text - 1, e.text);
+    tell(l->pipe[1], &m);
+    return m.status;
 }
+
+/* ---- in the parent --------------------------------------------------------------------------- */
 
 static bool is_ready(const struct launch *l, size_t i) {
     const struct tree_run *r = &l->tree->runs[i];
     if (r->parent == TREE_NONE) return true;
     const struct worker *p = &l->workers[r->parent];
-    return p->stage == ENDED || (p->stage == RUNNING && p->epoch >= r->fork);
+    return p->stage == ENDED || (p->stage == RUNNING && p->epoch >= r->start);
 }
 
 static int start(struct launch *l, size_t i, struct error *e) {
@@ -140,6 +153,7 @@ static int start(struct launch *l, size_t i, struct error *e) {
     }
     l->workers[i].pid = pid;
     l->workers[i].stage = RUNNING;
+    l->workers[i].reported = l->workers[i].elsewhere = false;
     l->running++;
     return STATUS_OK;
 }
@@ -149,8 +163,9 @@ static void hear(struct launch *l, const struct message *m) {
     char runs[64];
     if (m->last) {
         w->reported = true;
+        w->elsewhere = m->elsewhere;
         w->status = m->status;
-        w->trained = m->trained;
+        w->trained += m->trained;
         memcpy(w->text, m->text, sizeof w->text);
         return;
     }
@@ -166,24 +181,34 @@ static void hear_all(struct launch *l, int timeout) {
     while (read(l->pipe[0], &m, sizeof m) == sizeof m) hear(l, &m);
 }
 
+/* It had no chance to say so itself: the reason is kept beside its log. */
+static void worker_died(struct launch *l, size_t i, int wait_status) {
+    struct worker *w = &l->workers[i];
+    char path[RUN_PATH];
+    w->status = STATUS_FAILED;
+    if (WIFSIGNALED(wait_status))
+        snprintf(w->text, sizeof w->text,
+                 "killed by signal %d; start the sweep again to go on from its last epoch",
+                 WTERMSIG(wait_status));
+    else
+        snprintf(w->text, sizeof w->text, "its process ended without a word");
+    run_error_path(path, l->options->root, name_of(l), &l->tree->runs[i].timeline);
+    run_record_error(path, w->text);
+}
+
 static void worker_ended(struct launch *l, size_t i, int wait_status) {
     struct worker *w = &l->workers[i];
     char title[256];
-    w->stage = ENDED;
     l->running--;
-    l->ended++;
-    if (!w->reported) {
-        w->status = STATUS_FAILED;
-        if (WIFSIGNALED(wait_status))
-            snprintf(w->text, sizeof w->text,
-                     "killed by signal %d; start the sweep again to go on "
-                     "from its last epoch",
-                     WTERMSIG(wait_status));
-        else
-            snprintf(w->text, sizeof w->text, "its process ended without a word");
+    if (w->reported && w->elsewhere) {
+        w->stage = WAITING;
+        return;
     }
+    w->stage = ENDED;
+    l->ended++;
+    if (!w->reported) worker_died(l, i, wait_status);
     if (w->status == STATUS_OK || w->status == STATUS_INTERRUPTED) return;
-    run_title(l, i, title, sizeof title);
+    tree_title(l->tree, i, title, sizeof title);
     progress_say(&l->progress, "imprint: %s: %s", title, w->text);
 }
 
@@ -205,10 +230,34 @@ static bool is_over(const struct launch *l) {
     return false;
 }
 
+/* Once a second: is what others claim still claimed? */
+static void look_elsewhere(struct launch *l) {
+    char path[STORE_PATH], holder[CLAIM_HOLDER] = "", title[256];
+    bool any = false;
+    if (system_seconds() - l->looked < 1.0) return;
+    l->looked = system_seconds();
+    for (size_t i = 0; i < l->tree->runs_n; i++) {
+        struct worker *w = &l->workers[i];
+        if (!w->elsewhere || w->stage != WAITING) continue;
+        store_claim_path(path, &l->store, &l->tree->runs[i].timeline);
+        w->elsewhere = claim_is_held(path, holder);
+        if (w->elsewhere && !l->waiting) {
+            tree_title(l->tree, i, title, sizeof title);
+            progress_say(&l->progress, "imprint: %s: %s trains it; what it claims is waited for",
+                         title, holder);
+            l->waiting = true;
+        }
+        any = any || w->elsewhere;
+    }
+    l->waiting = any;
+}
+
 static int start_ready(struct launch *l, struct error *e) {
+    look_elsewhere(l);
     for (size_t k = 0; k < l->tree->runs_n && l->running < l->options->jobs; k++) {
         size_t i = l->tree->order[k];
-        if (l->workers[i].stage != WAITING || !is_ready(l, i)) continue;
+        const struct worker *w = &l->workers[i];
+        if (w->stage != WAITING || w->elsewhere || !is_ready(l, i)) continue;
         int status = start(l, i, e);
         if (status) return status;
     }
@@ -229,71 +278,40 @@ static void count(const struct launch *l, struct launch_outcome *out) {
     for (size_t i = 0; i < l->tree->runs_n; i++) {
         const struct worker *w = &l->workers[i];
         out->epochs_trained += w->trained;
-        if (l->tree->runs[i].finished || (w->stage == ENDED && w->status == STATUS_OK))
-            out->done++;
-        else if (w->stage == ENDED && w->status == STATUS_DIVERGED)
+        const struct tree_run *r = &l->tree->runs[i];
+        if (r->diverged || (w->stage == ENDED && w->status == STATUS_DIVERGED))
             out->diverged++;
+        else if (r->finished || (w->stage == ENDED && w->status == STATUS_OK))
+            out->done++;
         else if (w->stage == ENDED && w->status != STATUS_INTERRUPTED)
             out->failed++;
     }
 }
 
-/* The lock, as soon as it is free but for no longer than three seconds: the workers of a sweep that
- * was just killed hold it until they are gone. */
-static bool lock_soon(int fd) {
-    const struct timespec moment = {.tv_nsec = 50 * 1000 * 1000};
-    double began = system_seconds();
-    while (flock(fd, LOCK_EX | LOCK_NB)) {
-        if (system_seconds() - began > 3.0) return false;
-        nanosleep(&moment, NULL);
-    }
-    return true;
-}
-
-/* One sweep at a time in an experiment's folder. The kernel drops the lock with its holder and the
- * workers that inherited it, so kill -9 leaves nothing stale. */
-static int lock(const char *folder, int *fd, struct error *e) {
-    char path[RUN_PATH + 16], holder[32] = "";
-    snprintf(path, sizeof path, "%s/.lock", folder);
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*fd < 0)
-        return error_set(e, STATUS_FAILED, "%s: cannot open it: %s", path, strerror(errno));
-    if (lock_soon(*fd)) {
-        if (ftruncate(*fd, 0) == 0) dprintf(*fd, "%ld\n", (long)getpid());
-        return STATUS_OK;
-    }
-    ssize_t n = read(*fd, holder, sizeof holder - 1);
-    holder[n > 0 ? strcspn(holder, "\n") : 0] = '\0';
-    close(*fd);
-    return error_set(e, STATUS_FAILED,
-                     "%s: another sweep (process %s) is at work there; wait for "
-                     "it or use another --out",
-                     folder, holder);
-}
-
-static int prepare(struct launch *l, int *lock_fd, struct error *e) {
-    char folder[RUN_PATH], path[RUN_PATH + 16];
-    snprintf(folder, sizeof folder, "%s/%s", l->options->root, experiment_name(l->experiment));
-    int status = system_make_folder(folder, e);
-    if (!status) status = lock(folder, lock_fd, e);
+static int prepare(struct launch *l, struct error *e) {
+    char folder[STORE_PATH];
+    snprintf(folder, sizeof folder, "%s/%s/runs", l->options->root, name_of(l));
+    store_at(&l->store, l->options->root);
+    int status = store_make(&l->store, e);
+    if (!status) status = system_make_folder(folder, e);
     if (status) return status;
-    snprintf(path, sizeof path, "%s/sweep.tsv", folder);
-    status = tree_manifest(l->tree, l->experiment, path, e);
+    system_remove_temporaries(folder);
+    *strrchr(folder, '/') = '\0';
+    system_remove_temporaries(folder);
+    status = tree_write(l->tree, folder, e);
     if (!status && pipe2(l->pipe, O_CLOEXEC))
         status = error_set(e, STATUS_FAILED, "cannot make a pipe: %s", strerror(errno));
     if (!status) fcntl(l->pipe[0], F_SETFL, O_NONBLOCK);
-    if (status) close(*lock_fd);
     return status;
 }
 
-int launch_local(struct tree *t, const struct experiment *x, const struct launch_options *o,
-                 struct launch_outcome *out, struct error *e) {
-    struct launch l = {.tree = t, .experiment = x, .options = o};
-    int lock_fd;
+int launch_local(struct tree *t, const struct launch_options *o, struct launch_outcome *out,
+                 struct error *e) {
+    struct launch l = {.tree = t, .options = o};
     *out = (struct launch_outcome){0};
-    int status = prepare(&l, &lock_fd, e);
+    int status = prepare(&l, e);
     if (status) return status;
-    l.workers = calloc(t->runs_n ? t->runs_n : 1, sizeof *l.workers);
+    l.workers = calloc(t->runs_n + 1, sizeof *l.workers);
     if (!l.workers) abort();
     for (size_t i = 0; i < t->runs_n; i++) {
         l.workers[i].stage = t->runs[i].finished ? ENDED : WAITING;
@@ -306,7 +324,6 @@ int launch_local(struct tree *t, const struct experiment *x, const struct launch
     free(l.workers);
     close(l.pipe[0]);
     close(l.pipe[1]);
-    close(lock_fd);
     if (status) return status;
     if (o->stop && *o->stop)
         return error_set(e, STATUS_INTERRUPTED,

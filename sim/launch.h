@@ -1,6 +1,7 @@
 /* Running a tree on this machine: one single-threaded process per run, as many at a time as cores,
  * longest path first. A run waits until the state it starts from is on disk. Runs that fail or
- * diverge do not stop the others. */
+ * diverge do not stop the others. Another sweep on the same results folder shares the work: a run
+ * that its processes claim (sim/claim.h) is left to them and waited for. */
 #ifndef SIM_LAUNCH_H
 #define SIM_LAUNCH_H
 
@@ -13,7 +14,7 @@
 struct launch_options {
     const char *root;
     size_t jobs; /* processes at a time, >= 1 */
-    bool reuse;  /* see struct run_options */
+    bool reuse;  /* states on disk may be started from */
     bool fail_fast;
     bool record_host;
     bool quiet;
@@ -26,7 +27,7 @@ struct launch_outcome {
 };
 
 /* STATUS_OK, STATUS_RUNS_FAILED, STATUS_INTERRUPTED, or a failure to start at all. */
-int launch_local(struct tree *t, const struct experiment *x, const struct launch_options *o,
-                 struct launch_outcome *out, struct error *e);
+int launch_local(struct tree *t, const struct launch_options *o, struct launch_outcome *out,
+                 struct error *e);
 
 #endif

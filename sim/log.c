@@ -236,13 +236,15 @@ int log_write(const char *path, const struct log_about *a, struct rows *rows, in
     return h5_commit(w, strcmp(status, "running") != 0, e);
 }
 
-bool log_is_finished(const char *path) {
+enum log_end log_end(const char *path) {
     struct h5_reader *r;
-    if (h5_open_sealed(&r, path, NULL)) return false;
+    if (h5_open_sealed(&r, path, NULL)) return LOG_END_NOT;
     char *status = h5_attr_text(r, "/", "status");
-    bool finished = status && (!strcmp(status, "done") || !strcmp(status, "diverged")) &&
-                    !h5_check_digest(r, NULL);
+    enum log_end end = LOG_END_NOT;
+    if (status && !strcmp(status, "done")) end = LOG_END_DONE;
+    if (status && !strcmp(status, "diverged")) end = LOG_END_DIVERGED;
+    if (end != LOG_END_NOT && h5_check_digest(r, NULL)) end = LOG_END_NOT;
     free(status);
     h5_close(r);
-    return finished;
+    return end;
 }

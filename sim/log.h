@@ -29,7 +29,8 @@ void log_time(char text[LOG_TIME]); /* now */
 int log_write(const char *path, const struct log_about *about, struct rows *rows, int64_t last,
               const char *status, struct error *e);
 
-/* Is there an undamaged log of a finished run ("done" or "diverged")? */
-bool log_is_finished(const char *path);
+/* How the run of a log ended, if there is an undamaged one. */
+enum log_end { LOG_END_NOT, LOG_END_DONE, LOG_END_DIVERGED };
+enum log_end log_end(const char *path);
 
 #endif

@@ -114,11 +114,6 @@ void rows_put(const struct rows *r, struct h5_writer *w, int64_t first, int64_t 
 
 /* ---- the chain of files ---------------------------------------------------------------------- */
 
-void rows_path(char *path, size_t size, const char *folder, const struct timeline *t,
-               int64_t epoch) {
-    snprintf(path, size, "%s/%s-%s.h5", folder, t->key[epoch], t->measures);
-}
-
 static void put_scales(const struct rows *r, struct h5_writer *w, int64_t first, int64_t last) {
     size_t n = (size_t)(last - first + 1);
     int64_t *epochs = malloc(n * sizeof *epochs), *layers = calloc(r->layers + 1, sizeof *layers);
@@ -131,16 +126,17 @@ static void put_scales(const struct rows *r, struct h5_writer *w, int64_t first,
     free(layers);
 }
 
-int rows_save(const struct rows *r, const char *folder, const struct timeline *t, int64_t first,
-              int64_t last, struct error *e) {
-    char path[4096];
-    rows_path(path, sizeof path, folder, t, last);
+int rows_save(const struct rows *r, const struct store *s, const struct timeline *t, int64_t first,
+              int64_t last, enum stored where, struct error *e) {
+    char path[STORE_PATH];
+    store_rows_path(path, s, t, last, where);
     struct h5_writer *w = h5_create(path);
     put_scales(r, w, first, last);
     rows_put(r, w, first, last);
     h5_put_attr_text(w, "/", "prefix_key", t->key[last]);
     h5_put_attr_text(w, "/", "measures", t->measures);
-    return h5_commit(w, true, e);
+    h5_put_attr_text(w, "/", "prefix_key_before", first > 0 ? t->key[first - 1] : "");
+    return h5_commit(w, where == STORED_KEPT, e);
 }
 
 static int read_link(struct rows *r, struct h5_reader *file, int64_t first, int64_t last,
@@ -158,16 +154,24 @@ static int read_link(struct rows *r, struct h5_reader *file, int64_t first, int6
     return STATUS_OK;
 }
 
+static bool says(struct h5_reader *file, const char *attribute, const char *text) {
+    char *is = h5_attr_text(file, "/", attribute);
+    bool same = is && !strcmp(is, text);
+    free(is);
+    return same;
+}
+
 /* Reads the link that ends at `last` and gives where it begins. */
-static int load_link(struct rows *r, const char *folder, const struct timeline *t, int64_t last,
+static int load_link(struct rows *r, const char *path, const struct timeline *t, int64_t last,
                      int64_t *first, struct error *e) {
-    char path[4096];
     size_t shape[H5_RANK];
     struct h5_reader *file;
-    rows_path(path, sizeof path, folder, t, last);
     int status = h5_open_sealed(&file, path, e);
     if (status) return status;
     status = h5_check_digest(file, e);
+    if (!status &&
+        (!says(file, "prefix_key", t->key[last]) || !says(file, "measures", t->measures)))
+        status = error_set(e, STATUS_FAILED, "%s: its key is not the one asked for", path);
     if (!status && h5_shape(file, "epoch", shape) != 1)
         status = error_set(e, STATUS_FAILED, "%s: has no rows", path);
     if (!status) {
@@ -182,11 +186,15 @@ static int load_link(struct rows *r, const char *folder, const struct timeline *
     return status;
 }
 
-int rows_load(struct rows *r, const char *folder, const struct timeline *t, int64_t epoch,
-              struct error *e) {
-    for (int64_t last = epoch, first; last >= 0; last = first - 1) {
-        int status = load_link(r, folder, t, last, &first, e);
+int rows_load(struct rows *r, const struct store *s, const struct timeline *t, int64_t epoch,
+              enum stored where, int64_t *first, struct error *e) {
+    char path[STORE_PATH];
+    int64_t begin;
+    for (int64_t last = epoch; last >= 0; last = begin - 1) {
+        store_rows_path(path, s, t, last, last == epoch ? where : STORED_KEPT);
+        int status = load_link(r, path, t, last, &begin, e);
         if (status) return status;
+        if (last == epoch) *first = begin;
     }
     return STATUS_OK;
 }

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/h5.h"
+#include "sim/store.h"
 #include "sim/timeline.h"
 
 struct series {
@@ -67,14 +68,13 @@ double *rows_at(struct rows *r, size_t series, int64_t row); /* 1 or L values */
  * never measured are left out. */
 void rows_put(const struct rows *r, struct h5_writer *w, int64_t first, int64_t last);
 
-/* The chain. `folder`: results/rows/<numerics id>. */
-void rows_path(char *path, size_t size, const char *folder, const struct timeline *t,
-               int64_t epoch);
-int rows_save(const struct rows *r, const char *folder, const struct timeline *t, int64_t first,
-              int64_t last, struct error *e);
-/* Rows 0..epoch along the chain. STATUS_FAILED when a link is missing, damaged or of other
- * measures: the caller then trains from an earlier epoch. */
-int rows_load(struct rows *r, const char *folder, const struct timeline *t, int64_t epoch,
-              struct error *e);
+/* The chain. Rows first..last of the segment in progress or kept; STORED_KEPT is synced. */
+int rows_save(const struct rows *r, const struct store *s, const struct timeline *t, int64_t first,
+              int64_t last, enum stored where, struct error *e);
+/* Rows 0..epoch along the chain, the last link from `where`; *first: where that link begins.
+ * STATUS_FAILED when a link is missing, damaged or of other measures: the caller then trains from
+ * an earlier epoch. */
+int rows_load(struct rows *r, const struct store *s, const struct timeline *t, int64_t epoch,
+              enum stored where, int64_t *first, struct error *e);
 
 #endif

@@ -20,31 +20,36 @@
 #include "base/system.h"
 #include "sim/log.h"
 #include "sim/measure.h"
-#include "sim/numerics.h"
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
-void run_log_path(char path[RUN_PATH], const char *root, const struct config *c,
+void run_log_path(char path[RUN_PATH], const char *root, const char *experiment,
                   const struct timeline *t) {
-    snprintf(path, RUN_PATH, "%s/%s/runs/%s.h5", root, settings_text(&c->top, "experiment"),
-             t->run_id);
+    snprintf(path, RUN_PATH, "%s/%s/runs/%s.h5", root, experiment, t->run_id);
 }
 
-static void store_paths(const char *root, char states[RUN_PATH], char rows[RUN_PATH]) {
-    char id[HASH_TEXT];
-    numerics_id(id);
-    snprintf(states, RUN_PATH, "%s/states/%s", root, id);
-    snprintf(rows, RUN_PATH, "%s/rows/%s", root, id);
+void run_error_path(char path[RUN_PATH], const char *root, const char *experiment,
+                    const struct timeline *t) {
+    snprintf(path, RUN_PATH, "%s/%s/runs/%s.error", root, experiment, t->run_id);
+}
+
+/* On a full disk the sentence is lost, but the run is known as unfinished all the same. */
+void run_record_error(const char *path, const char *sentence) {
+    FILE *f = fopen(path, "w");
+    if (!f) return;
+    fprintf(f, "%s\n", sentence);
+    fclose(f);
 }
 
 static int run_folders(struct run *r, struct error *e) {
     char folder[RUN_PATH];
-    store_paths(r->options->root, r->states, r->row_folder);
-    run_log_path(r->log, r->options->root, r->config, r->timeline);
+    store_at(&r->store, r->options->root);
     snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(r->log, '/') - r->log), r->log);
-    int status = system_make_folder(r->states, e);
-    if (!status) status = system_make_folder(r->row_folder, e);
-    return status ? status : system_make_folder(folder, e);
+    int status = store_make(&r->store, e);
+    if (status) return status;
+    status = system_make_folder(folder, e);
+    system_remove_temporaries(folder);
+    return status;
 }
 
 static int run_net(struct run *r, struct error *e) {
@@ -198,63 +203,64 @@ static int train_epoch(struct run *r, int64_t epoch, struct error *e) {
 
 /* ---- states and rows on disk ----------------------------------------------------------------- */
 
-static bool state_and_rows_exist(const char *states, const char *rows, const struct timeline *t,
-                                 int64_t epoch) {
-    char path[RUN_PATH + HASH_TEXT * 2 + 8];
-    state_path(path, sizeof path, states, t->key[epoch]);
-    if (access(path, R_OK)) return false;
-    rows_path(path, sizeof path, rows, t, epoch);
-    return !access(path, R_OK);
-}
+struct segment {
+    int64_t first; /* rows first..now belong to the segment being trained */
+    int64_t part;  /* the epoch saved as a part last, to be replaced; -1: none */
+};
 
-int64_t run_deepest(const char *root, const struct timeline *t) {
-    char states[RUN_PATH], rows[RUN_PATH];
-    store_paths(root, states, rows);
-    int64_t epoch = t->total;
-    while (epoch >= 0 && !state_and_rows_exist(states, rows, t, epoch)) epoch--;
-    return epoch;
-}
-
-/* Load the deepest state whose rows are whole too; -1: none. A damaged file only costs the
- * training it held. */
-static int64_t resume(struct run *r) {
+/* Start from the deepest state whose rows are whole too; -1: there is none. A damaged file
+ * only costs the training it held. */
+static int64_t resume(struct run *r, struct segment *s) {
     const struct timeline *t = r->timeline;
-    for (int64_t epoch = r->options->reuse ? t->total : -1; epoch >= 0; epoch--) {
-        if (!state_and_rows_exist(r->states, r->row_folder, t, epoch)) continue;
-        if (rows_load(&r->rows, r->row_folder, t, epoch, NULL)) continue;
-        if (!state_load(&r->state, r->states, t->key[epoch], NULL)) return epoch;
+    const struct run_options *o = r->options;
+    struct store from;
+    int64_t first, epoch = o->until ? o->until : t->total;
+    if (!o->from) return -1;
+    if (o->before && o->before <= epoch) epoch = o->before - 1;
+    store_at(&from, o->from);
+    for (char path[STORE_PATH]; epoch >= 0; epoch--) {
+        enum stored where = store_find(&from, t, epoch);
+        if (where == STORED_NOT || rows_load(&r->rows, &from, t, epoch, where, &first, NULL))
+            continue;
+        store_state_path(path, &from, t, epoch, where);
+        if (state_load(&r->state, path, t->key[epoch], NULL)) continue;
+        s->first = where == STORED_PART ? first : epoch + 1;
+        s->part = where == STORED_PART ? epoch : -1;
+        return epoch;
     }
     return -1;
 }
 
-struct segment {
-    int64_t first; /* rows first..now belong to the segment being trained */
-    int64_t saved; /* the epoch last saved by this segment, to be replaced; -1: none */
-};
-
 static bool is_kept(const struct run *r, int64_t epoch) {
     for (size_t i = 0; i < r->options->keep_n; i++)
         if (r->options->keep[i] == epoch) return true;
-    return epoch == r->timeline->total;
+    return epoch == r->timeline->total || (epoch > 0 && epoch == r->options->until);
 }
 
-static void remove_saved(const struct run *r, int64_t epoch) {
-    char path[RUN_PATH + HASH_TEXT * 2 + 8];
-    state_path(path, sizeof path, r->states, r->timeline->key[epoch]);
-    unlink(path);
-    rows_path(path, sizeof path, r->row_folder, r->timeline, epoch);
-    unlink(path);
+/* A state that was kept before, by this sweep or another, stays; training must arrive at it again. */
+static enum stored place_of(const struct run *r, int64_t epoch) {
+    char path[STORE_PATH];
+    store_state_path(path, &r->store, r->timeline, epoch, STORED_KEPT);
+    return is_kept(r, epoch) || !access(path, F_OK) ? STORED_KEPT : STORED_PART;
 }
 
 static int checkpoint(struct run *r, struct segment *s, struct error *e) {
+    char path[STORE_PATH];
+    const struct timeline *t = r->timeline;
     int64_t epoch = r->state.epoch;
-    int status = state_save(&r->state, r->states, r->timeline->key[epoch], e);
-    if (!status) status = rows_save(&r->rows, r->row_folder, r->timeline, s->first, epoch, e);
+    enum stored where = place_of(r, epoch);
+    store_state_path(path, &r->store, t, epoch, where);
+    int status = state_save(&r->state, path, t->key[epoch], where == STORED_KEPT, e);
+    if (status == STATUS_DIFFERS)
+        return error_set(e, STATUS_FAILED,
+                         "%s: training gave another state than this one, which should be the same "
+                         "bits: remove it if it is not this machine's, else suspect the machine",
+                         path);
+    if (!status) status = rows_save(&r->rows, &r->store, t, s->first, epoch, where, e);
     if (status) return status;
-    if (s->saved >= 0) remove_saved(r, s->saved);
-    bool kept = is_kept(r, epoch);
-    if (kept) s->first = epoch + 1;
-    s->saved = kept ? -1 : epoch;
+    if (s->part >= 0) store_remove_parts(&r->store, t, s->part, s->part);
+    s->part = where == STORED_PART ? epoch : -1;
+    if (where == STORED_KEPT) s->first = epoch + 1;
     return STATUS_OK;
 }
 
@@ -287,10 +293,10 @@ static int write_log(struct run *r, const char *created, const char *status, str
     return log_write(r->log, &about, &r->rows, r->state.epoch, status, e);
 }
 
-static int begin(struct run *r, struct segment *s, struct error *e) {
-    int64_t epoch = resume(r);
-    s->saved = -1;
-    s->first = epoch + 1;
+static int begin(struct run *r, struct segment *s, struct run_outcome *out, struct error *e) {
+    *s = (struct segment){0, -1};
+    int64_t epoch = out->started_from = resume(r, s);
+    if (epoch > 0) store_remove_parts(&r->store, r->timeline, 0, epoch - 1);
     if (epoch >= 0) return STATUS_OK;
     net_init(r->net, r->config->net_seed);
     reset_momentum(r);
@@ -312,45 +318,60 @@ static int advance(struct run *r, struct segment *s, struct error *e) {
 static int train(struct run *r, struct run_outcome *out, const char *created, struct error *e) {
     struct segment segment;
     double logged = 0.0;
-    int status = begin(r, &segment, e);
-    while (!status && r->state.epoch < r->timeline->total) {
+    int64_t until = r->options->until ? r->options->until : r->timeline->total;
+    int status = begin(r, &segment, out, e);
+    while (!status && r->state.epoch < until) {
         status = advance(r, &segment, e);
         if (status) break;
         out->epochs_trained++;
         report_progress(r);
-        if (system_seconds() - logged < 2.0 || r->state.epoch == r->timeline->total) continue;
+        if (system_seconds() - logged < 2.0 || r->state.epoch == until) continue;
         status = write_log(r, created, "running", e);
         logged = system_seconds();
     }
     return status;
 }
 
-bool run_is_finished(const char *root, const struct config *c, const struct timeline *t) {
+bool run_is_finished(const char *root, const char *experiment, const struct timeline *t) {
     char path[RUN_PATH];
-    run_log_path(path, root, c, t);
-    return log_is_finished(path);
+    run_log_path(path, root, experiment, t);
+    return log_end(path) != LOG_END_NOT;
+}
+
+static const char *status_name(const struct run *r, int status) {
+    if (status == STATUS_DIVERGED) return "diverged";
+    if (status) return "interrupted";
+    return r->state.epoch == r->timeline->total ? "done" : "running";
+}
+
+static int run_through(struct run *r, struct run_outcome *out, struct error *e) {
+    char created[LOG_TIME];
+    log_time(created);
+    int status = run_create(r, e);
+    if (status) return status;
+    status = train(r, out, created, e);
+    if (status != STATUS_OK && status != STATUS_DIVERGED && status != STATUS_INTERRUPTED)
+        return status;
+    int written = write_log(r, created, status_name(r, status), status ? NULL : e);
+    return status ? status : written;
 }
 
 int run_execute(const struct config *c, const struct timeline *t, const struct dataset *d,
                 const struct run_options *o, struct run_outcome *out, struct error *e) {
-    static const char *const names[] = {[STATUS_OK] = "done", [STATUS_DIVERGED] = "diverged"};
     struct run r = {.config = c, .timeline = t, .data = d, .options = o};
-    char created[LOG_TIME];
-    log_time(created);
-    *out = (struct run_outcome){0};
-    int status = run_create(&r, e);
-    snprintf(out->log, sizeof out->log, "%s", r.log);
-    if (status) {
-        run_free(&r);
-        return status;
-    }
-    status = train(&r, out, created, e);
-    bool ended = status == STATUS_OK || status == STATUS_DIVERGED;
-    if (ended || status == STATUS_INTERRUPTED) {
-        int written =
-            write_log(&r, created, ended ? names[status] : "interrupted", status ? NULL : e);
-        if (!status) status = written;
-    }
+    struct error local = {0};
+    char failure[RUN_PATH];
+    *out = (struct run_outcome){.started_from = -1};
+    const char *experiment = settings_text(&c->top, "experiment");
+    run_log_path(r.log, o->root, experiment, t);
+    run_error_path(failure, o->root, experiment, t);
+    memcpy(out->log, r.log, sizeof out->log);
+    int status = run_through(&r, out, &local);
+    if (status == STATUS_OK || status == STATUS_INTERRUPTED)
+        unlink(failure);
+    else
+        run_record_error(failure, local.text);
+    if (status && e) *e = local;
     run_free(&r);
     return status;
 }

@@ -10,9 +10,10 @@
 #include "sim/feed.h"
 #include "sim/rows.h"
 #include "sim/state.h"
+#include "sim/store.h"
 #include "sim/timeline.h"
 
-enum { RUN_PATH = 3072 };
+enum { RUN_PATH = STORE_PATH };
 
 struct run_progress {
     int64_t epoch, total;                               /* epochs done; of how many */
@@ -20,10 +21,11 @@ struct run_progress {
 };
 
 struct run_options {
-    const char *root;    /* the results folder */
+    const char *root; /* the results folder */
+    const char *from; /* results folder whose states it may start from; NULL: train every epoch */
+    int64_t before;   /* start from a state of an earlier epoch than this; 0: from any */
+    int64_t until;    /* train up to here and keep that state; 0: to the end */
     const char *twin_id; /* run id of the clean twin, for the log */
-    bool reuse;          /* start from states on disk; false: train every epoch */
-    bool force;          /* train again although the log is finished */
     bool record_host;    /* host and user names into the log */
     int threads;
     const int64_t *keep; /* epochs whose states other runs start from */
@@ -35,21 +37,24 @@ struct run_options {
 
 struct run_outcome {
     int64_t epochs_trained; /* in this call */
+    int64_t started_from;   /* epoch of the state it started from; -1: from scratch */
     char log[RUN_PATH];
 };
 
-/* STATUS_DIVERGED and STATUS_INTERRUPTED leave a log of the epochs done and the last good state. */
+/* STATUS_DIVERGED and STATUS_INTERRUPTED leave a log of the epochs done and the last good state. A
+ * failure's sentence is kept beside the log, see run_error_path. The caller holds the run's claim
+ * (sim/claim.h) where others may be at work. */
 int run_execute(const struct config *c, const struct timeline *t, const struct dataset *d,
                 const struct run_options *o, struct run_outcome *out, struct error *e);
 
-/* Would run_execute have anything to train? (Its log is not there, or not whole.) */
-bool run_is_finished(const char *root, const struct config *c, const struct timeline *t);
-/* The deepest epoch at which a state and all rows before it are on disk; -1: none. Looks at names
- * only; run_execute checks contents. */
-int64_t run_deepest(const char *root, const struct timeline *t);
-/* results/<experiment>/runs/<run id>.h5 */
-void run_log_path(char path[RUN_PATH], const char *root, const struct config *c,
+/* Is its log there, whole, and that of a finished run? */
+bool run_is_finished(const char *root, const char *experiment, const struct timeline *t);
+/* results/<experiment>/runs/<run id>.h5, and .error: why it failed last, one sentence. */
+void run_log_path(char path[RUN_PATH], const char *root, const char *experiment,
                   const struct timeline *t);
+void run_error_path(char path[RUN_PATH], const char *root, const char *experiment,
+                    const struct timeline *t);
+void run_record_error(const char *path, const char *sentence);
 
 /* What measuring needs of a run (sim/measure.c). */
 struct run {
@@ -71,7 +76,8 @@ struct run {
     real *start;     /* parameters at the start of the epoch */
     real *buffers;   /* copy of the buffers while they are refreshed */
     size_t batch;
-    char states[RUN_PATH], row_folder[RUN_PATH], log[RUN_PATH];
+    struct store store; /* where it writes */
+    char log[RUN_PATH];
 };
 
 #endif

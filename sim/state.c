@@ -10,10 +10,6 @@
 
 enum { PATH_TEXT = 4096 };
 
-void state_path(char *path, size_t size, const char *folder, const char *key) {
-    snprintf(path, size, "%s/%s.h5", folder, key);
-}
-
 /* One arena (params, a slot) or the buffers, tensor by tensor, under a group. */
 struct arena {
     const char *group;
@@ -48,13 +44,13 @@ static real *staging(const struct state *s) {
     return malloc(largest * sizeof(real));
 }
 
-int state_save(const struct state *s, const char *folder, const char *key, struct error *e) {
-    char path[PATH_TEXT], name[PATH_TEXT];
+int state_save(const struct state *s, const char *path, const char *key, bool kept,
+               struct error *e) {
+    char name[PATH_TEXT];
     struct arena arenas[2 + OPTIMIZER_SLOTS];
     size_t n = arenas_of(s, arenas);
     real *out = staging(s);
     if (!out) return error_set(e, STATUS_FAILED, "out of memory for a state");
-    state_path(path, sizeof path, folder, key);
     struct h5_writer *w = h5_create(path);
     for (size_t a = 0; a < n; a++)
         for (size_t i = 0; i < arenas[a].n; i++) {
@@ -68,7 +64,7 @@ int state_save(const struct state *s, const char *folder, const char *key, struc
     h5_put_attr_text(w, "/", "optimizer", s->optimizer->name);
     h5_put_attr_int(w, "/", "optimizer_steps", s->steps);
     h5_put_attr_int(w, "/", "epoch", s->epoch);
-    return h5_commit(w, true, e);
+    return kept ? h5_commit_once(w, e) : h5_commit(w, false, e);
 }
 
 static int load_tensor(const struct state *s, struct h5_reader *r, const char *name,
@@ -105,10 +101,8 @@ static int check_key(struct h5_reader *r, const char *key, struct error *e) {
     return same ? STATUS_OK : error_set(e, STATUS_FAILED, "its key is not the one asked for");
 }
 
-int state_load(struct state *s, const char *folder, const char *key, struct error *e) {
-    char path[PATH_TEXT];
+int state_load(struct state *s, const char *path, const char *key, struct error *e) {
     struct h5_reader *r;
-    state_path(path, sizeof path, folder, key);
     int status = h5_open_sealed(&r, path, e);
     if (status) return status;
     status = h5_check_digest(r, e);

@@ -4,6 +4,7 @@
 #ifndef SIM_STATE_H
 #define SIM_STATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -18,10 +19,11 @@ struct state {
     int64_t epoch;
 };
 
-/* `folder`: results/states/<numerics id>. */
-void state_path(char *path, size_t size, const char *folder, const char *key);
-int state_save(const struct state *s, const char *folder, const char *key, struct error *e);
+/* Under `path` (sim/store.h) and this key. A kept state is durable, and one that is there already
+ * must be the same: STATUS_DIFFERS otherwise. Any other (a part) is replaced and not synced. */
+int state_save(const struct state *s, const char *path, const char *key, bool kept,
+               struct error *e);
 /* Checks digest, key, names and shapes; on failure the state is left half-read: initialize anew. */
-int state_load(struct state *s, const char *folder, const char *key, struct error *e);
+int state_load(struct state *s, const char *path, const char *key, struct error *e);
 
 #endif

@@ -131,8 +131,10 @@ double timeline_probe_severity(const struct config *c, size_t i) {
 }
 
 bool timeline_resets_momentum(const struct timeline *t, const struct config *c, int64_t epoch) {
+    const struct optimizer *o = c->optimizer_type;
     return epoch == t->removal && t->removal > 0 &&
-           settings_is(&c->at_removal, "momentum", "reset");
+           settings_is(&c->at_removal, "momentum", "reset") &&
+           (!o->remembers || o->remembers(&c->optimizer));
 }
 
 double timeline_rate_at_removal(const struct timeline *t) {
@@ -141,35 +143,61 @@ double timeline_rate_at_removal(const struct timeline *t) {
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-/* A deficit as what it does: its window, ramp and severity enter as the epoch's effective value. */
-static void hash_deficit(struct hash *h, const struct config *c, size_t i) {
+/* Digests of the deficits as what they do, each made once for all epochs. */
+struct effects {
+    char deficit[CONFIG_DEFICITS][HASH_TEXT];
+};
+
+static bool is_effect(const struct config *c, size_t i, const struct param *p) {
     static const char *const windowing[] = {"from", "until", "ramp", "severity"};
+    for (size_t w = 0; w < sizeof windowing / sizeof *windowing; w++)
+        if (!strcmp(p->name, windowing[w])) return false;
+    const struct deficit *type = c->deficit_types[i];
+    return !p->outside_key && (!type->uses || type->uses(&c->deficits[i], p->name));
+}
+
+/* Window, ramp and severity are left out: they enter as each epoch's effective value. */
+static void hash_effect(struct hash *h, const struct config *c, size_t i) {
     const struct settings *s = &c->deficits[i];
     for (size_t k = 0; k < s->n; k++) {
-        bool effect = true;
-        for (size_t w = 0; w < sizeof windowing / sizeof *windowing; w++)
-            if (!strcmp(s->values[k].param->name, windowing[w])) effect = false;
-        if (!effect || s->values[k].param->outside_key) continue;
+        if (!is_effect(c, i, s->values[k].param)) continue;
         hash_text(h, s->values[k].param->name);
         hash_text(h, s->values[k].is_set ? s->values[k].text : NULL);
     }
     hash_int(h, (int64_t)c->data_seed);
 }
 
+static void effects_digest(struct effects *all, const struct config *c, struct hash *h) {
+    for (size_t i = 0; i < c->deficits_n; i++) {
+        hash_restart(h);
+        hash_effect(h, c, i);
+        hash_digest(h, all->deficit[i]);
+    }
+}
+
+/* An incomplete last batch is dropped only where there is one, and a whole one beside it. */
+static bool drops_batch(const struct config *c, const struct dataset *d) {
+    size_t batch = (size_t)settings_int(&c->train, "batch");
+    return settings_bool(&c->train, "drop_last") && d->train.n > batch && d->train.n % batch != 0;
+}
+
 static void hash_start(struct hash *h, const struct config *c, const struct dataset *d) {
-    hash_text(h, "imprint state 1");
+    hash_restart(h);
+    hash_text(h, "imprint state 2");
     hash_text(h, d->train_digest);
     hash_text(h, c->arch->name);
     settings_hash(&c->net, h);
     hash_int(h, (int64_t)c->net_seed);
     hash_int(h, (int64_t)c->train_seed);
-    settings_hash(&c->train, h);
+    hash_int(h, settings_int(&c->train, "batch"));
+    hash_int(h, drops_batch(c, d));
     settings_hash(&c->augment, h);
     settings_hash(&c->optimizer, h);
 }
 
 static void hash_epoch(struct hash *h, const struct timeline *t, const struct config *c,
-                       int64_t epoch) {
+                       const struct effects *all, int64_t epoch) {
+    hash_restart(h);
     hash_text(h, t->key[epoch]);
     hash_real(h, t->rate[epoch]);
     hash_int(h, timeline_resets_momentum(t, c, epoch));
@@ -177,14 +205,16 @@ static void hash_epoch(struct hash *h, const struct timeline *t, const struct co
         double severity = timeline_severity(t, c, i, epoch);
         if (severity == 0.0) continue;
         hash_real(h, severity);
-        hash_deficit(h, c, i);
+        hash_text(h, all->deficit[i]);
     }
 }
 
 /* What is measured: evaluation, Fisher, probes, and the deficits that the deficit probes and
  * test_deficit_* see, whatever their windows (so a twin measures what its partner measures). */
-static void hash_measures(struct hash *h, const struct config *c, const struct dataset *d) {
-    hash_text(h, "imprint rows 1");
+static void hash_measures(struct hash *h, const struct config *c, const struct dataset *d,
+                          const struct effects *all) {
+    hash_restart(h);
+    hash_text(h, "imprint rows 2");
     hash_text(h, d->digest);
     hash_int(h, (int64_t)c->data_seed); /* draws the probes */
     settings_hash(&c->eval, h);
@@ -196,26 +226,24 @@ static void hash_measures(struct hash *h, const struct config *c, const struct d
         double severity = timeline_probe_severity(c, i);
         if (severity == 0.0) continue;
         hash_real(h, severity);
-        hash_deficit(h, c, i);
+        hash_text(h, all->deficit[i]);
     }
 }
 
 int timeline_create(struct timeline *t, const struct config *c, const struct dataset *d,
                     struct error *e) {
+    struct effects all;
     int status = timeline_resolve(t, c, e);
     if (status) return status;
     struct hash *h = hash_create();
+    effects_digest(&all, c, h);
     hash_start(h, c, d);
     hash_digest(h, t->key[0]);
-    hash_free(h);
     for (int64_t epoch = 0; epoch < t->total; epoch++) {
-        h = hash_create();
-        hash_epoch(h, t, c, epoch);
+        hash_epoch(h, t, c, &all, epoch);
         hash_digest(h, t->key[epoch + 1]);
-        hash_free(h);
     }
-    h = hash_create();
-    hash_measures(h, c, d);
+    hash_measures(h, c, d, &all);
     hash_digest(h, t->measures);
     hash_text(h, t->key[t->total]);
     settings_hash(&c->final, h);
@@ -224,10 +252,9 @@ int timeline_create(struct timeline *t, const struct config *c, const struct dat
     return STATUS_OK;
 }
 
-void config_clean_twin(struct config *twin, const struct config *c) {
-    config_copy(twin, c);
-    for (size_t i = 0; i < twin->deficits_n; i++) {
-        settings_set(&twin->deficits[i], "from", "0", NULL);
-        settings_set(&twin->deficits[i], "until", "0", NULL);
+void config_clean(struct config *c) {
+    for (size_t i = 0; i < c->deficits_n; i++) {
+        settings_set(&c->deficits[i], "from", "0", NULL);
+        settings_set(&c->deficits[i], "until", "0", NULL);
     }
 }

@@ -47,7 +47,8 @@ double timeline_probe_severity(const struct config *c, size_t i);
 /* Learning rate in the first epoch after removal (NaN when there is none). */
 double timeline_rate_at_removal(const struct timeline *t);
 
-/* The clean twin's config: every deficit's window emptied; the budget resolves again by itself. */
-void config_clean_twin(struct config *twin, const struct config *c);
+/* Make a config that of its clean twin: every deficit's window emptied; the budget resolves again
+ * by itself. */
+void config_clean(struct config *c);
 
 #endif

@@ -1,120 +1,41 @@
 /* Planning a sweep: see tree.h.
  *
- * Runs are entered longest first; a run's parent is the owner of its deepest prefix key that is
- * already entered. Since equal keys at e imply equal keys before e, that depth is found by
- * bisection. The trap: a state that is on disk but not in this sweep's tree (an earlier sweep's,
- * a killed one's) may be deeper than the fork; then the run waits for nobody. */
+ * The shape is a radix tree over prefix keys. A key that occurs at a depth occurs nowhere else, so
+ * one map from "first key of a segment" to the segment finds every child; since equal keys at e
+ * imply equal keys before e, how far a run follows a segment is found by bisection. Runs are entered
+ * longest first; a run owns the segments that nobody before it trains.
+ *
+ * Two traps. A state on disk but not in this sweep's tree (an earlier sweep's, a killed one's) may be
+ * deeper than any that another run passes: then the run waits for nobody, and the epochs before are
+ * nobody's; a third run may need a state among them and then trains it. And states are shared only by
+ * runs that measure the same: rows have to be there too, so the map's keys name the measures. */
 #include "sim/tree.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/map.h"
 #include "sim/check.h"
 #include "sim/data.h"
+#include "sim/library.h"
+#include "sim/log.h"
 #include "sim/run.h"
-
-/* ---- the library of data sets ---------------------------------------------------------------- */
-
-/* Data sets are kept for the workers until they fill this many bytes; later ones are loaded by
- * each worker anew. */
-enum { LIBRARY_BYTES = 1 << 30 };
-
-struct entry {
-    struct dataset data; /* examples freed when not kept */
-    bool kept;
-};
-
-struct library {
-    struct entry *entries;
-    size_t n, bytes;
-    struct map *by_key;
-};
-
-static struct library *library_create(void) {
-    struct library *l = calloc(1, sizeof *l);
-    if (!l) abort();
-    l->by_key = map_create();
-    return l;
-}
-
-static void library_free(struct library *l) {
-    if (!l) return;
-    for (size_t i = 0; i < l->n; i++)
-        if (l->entries[i].kept) data_free(&l->entries[i].data);
-    free(l->entries);
-    map_free(l->by_key);
-    free(l);
-}
-
-static size_t dataset_bytes(const struct dataset *d) {
-    size_t n = d->train.n + d->validation.n + d->test.n, bytes = 0;
-    for (size_t m = 0; m < d->modalities_n; m++) bytes += modality_bytes(&d->modality[m]);
-    return n * bytes;
-}
-
-static void data_key(const struct config *c, char key[HASH_TEXT]) {
-    struct hash *h = hash_create();
-    for (size_t i = 0; i < c->data.n; i++) hash_text(h, c->data.values[i].text);
-    hash_int(h, (int64_t)c->data_seed);
-    hash_digest(h, key);
-    hash_free(h);
-}
-
-static int library_add(struct library *l, const struct config *c, size_t *which, struct error *e) {
-    char key[HASH_TEXT];
-    data_key(c, key);
-    long found = map_get(l->by_key, key);
-    if (found != MAP_NONE) {
-        *which = (size_t)found;
-        return STATUS_OK;
-    }
-    struct dataset d;
-    int status = data_load(&c->data, c->data_seed, &d, e);
-    if (status) return status;
-    struct entry *grown = realloc(l->entries, (l->n + 1) * sizeof *grown);
-    if (!grown) abort();
-    l->entries = grown;
-    bool kept = l->bytes + dataset_bytes(&d) <= LIBRARY_BYTES;
-    if (kept) l->bytes += dataset_bytes(&d);
-    l->entries[l->n] = (struct entry){d, kept};
-    if (!kept) data_free(&d);
-    *which = (size_t)map_add(l->by_key, key, (long)l->n++);
-    return STATUS_OK;
-}
-
-int tree_data(struct tree *t, size_t run, struct dataset **d, struct error *e) {
-    struct entry *entry = &t->library->entries[t->runs[run].data];
-    const struct config *c = &t->runs[run].config;
-    *d = &entry->data;
-    if (entry->kept) return STATUS_OK;
-    *d = malloc(sizeof **d);
-    if (!*d) abort();
-    int status = data_load(&c->data, c->data_seed, *d, e);
-    if (status) free(*d);
-    return status;
-}
-
-void tree_data_release(struct tree *t, size_t run, struct dataset *d) {
-    if (t->library->entries[t->runs[run].data].kept) return;
-    data_free(d);
-    free(d);
-}
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
 struct planner {
     struct tree *tree;
+    const struct tree_options *options;
     struct map *by_id;
-    struct map *nets; /* net and data set combinations that were checked */
-    const char *root;
-    bool force;
+    struct map *twins; /* clean configs that were met, by their settings */
+    struct map *nets;  /* net and data set combinations that were checked */
+    struct shelf *shelf;
+    int64_t bytes;
 };
 
-static int planner_check(struct planner *p, const struct config *c, size_t data,
-                         const struct dataset *d, struct error *e) {
+static int planner_check(struct planner *p, const struct config *c, size_t data, struct error *e) {
     char key[HASH_TEXT];
+    const struct dataset *d = library_about(p->tree->library, data);
     struct hash *h = hash_create();
     hash_int(h, (int64_t)data);
     hash_text(h, c->arch->name);
@@ -127,172 +48,339 @@ static int planner_check(struct planner *p, const struct config *c, size_t data,
     return check_net(c, d, e);
 }
 
-/* Enter a config as a run, unless a run of the same id is there. Takes over the config's memory. */
-static int planner_add(struct planner *p, struct config *c, size_t *which, struct error *e) {
+/* A million runs of a hundred epochs fill gigabytes: say so before they do. */
+static int planner_room(struct planner *p, const struct tree_run *r, struct error *e) {
+    int64_t limit = p->options->memory_bytes ? p->options->memory_bytes : TREE_MEMORY;
+    int64_t bytes =
+        (int64_t)(sizeof *r + 2 * sizeof(struct tree_segment)) +
+        (r->timeline.total + 1) * (int64_t)(sizeof *r->timeline.key + sizeof *r->timeline.rate);
+    p->bytes += bytes;
+    bool first = p->tree->runs_n == 0;
+    int64_t expected = first ? bytes * (int64_t)p->tree->points_n : p->bytes;
+    if (expected <= limit) return STATUS_OK;
+    return error_set(e, STATUS_USAGE,
+                     "a plan of %zu points needs more than %lld MiB of memory; --memory MIB raises "
+                     "the limit, or make several sweeps of it (they share states)",
+                     p->tree->points_n, (long long)(limit >> 20));
+}
+
+static void planner_look(const struct planner *p, struct tree_run *r) {
+    char path[RUN_PATH];
+    run_log_path(path, p->options->root, experiment_name(p->tree->experiment), &r->timeline);
+    enum log_end end = log_end(path);
+    r->again = p->options->force || (end == LOG_END_DIVERGED && p->options->retry_diverged);
+    r->finished = end != LOG_END_NOT && !r->again;
+    r->diverged = r->finished && end == LOG_END_DIVERGED;
+    r->known = r->states = -1;
+    if (r->finished || !p->options->reuse) return;
+    r->known = shelf_deepest(p->shelf, &r->timeline);
+    r->states = shelf_deepest_state(p->shelf, &r->timeline);
+}
+
+static void tree_grow(struct tree *t) {
+    if (t->runs_n & (t->runs_n + 1)) return; /* at 0, 1, 3, 7, ... */
+    struct tree_run *grown = realloc(t->runs, (2 * t->runs_n + 1) * sizeof *grown);
+    if (!grown) abort();
+    t->runs = grown;
+}
+
+/* Enter a config as a run, unless a run of the same id is there. */
+static int planner_add(struct planner *p, const struct config *c, size_t point, bool clean,
+                       size_t *which, struct error *e) {
     struct tree *t = p->tree;
-    struct tree_run run = {.config = *c, .parent = TREE_NONE, .deepest = -1};
+    struct tree_run run = {.point = point, .clean = clean, .parent = TREE_NONE};
     int status = library_add(t->library, c, &run.data, e);
-    const struct dataset *d = status ? NULL : &t->library->entries[run.data].data;
-    if (!status) status = planner_check(p, c, run.data, d, e);
-    if (!status) status = timeline_create(&run.timeline, c, d, e);
-    if (status) {
-        config_free(c);
+    if (!status) status = planner_check(p, c, run.data, e);
+    if (!status) status = timeline_create(&run.timeline, c, library_about(t->library, run.data), e);
+    if (status) return status;
+    long there = map_get(p->by_id, run.timeline.run_id);
+    if (there == MAP_NONE) status = planner_room(p, &run, e);
+    if (there != MAP_NONE || status) {
+        timeline_free(&run.timeline);
+        *which = (size_t)there;
         return status;
     }
-    long there = map_get(p->by_id, run.timeline.run_id);
-    if (there != MAP_NONE) {
-        timeline_free(&run.timeline);
-        config_free(c);
-        *which = (size_t)there;
-        return STATUS_OK;
-    }
-    if ((t->runs_n & (t->runs_n + 1)) == 0) { /* grow at 0, 1, 3, 7, ... */
-        struct tree_run *grown = realloc(t->runs, (2 * t->runs_n + 1) * sizeof *grown);
-        if (!grown) abort();
-        t->runs = grown;
-    }
-    run.finished = !p->force && run_is_finished(p->root, &run.config, &run.timeline);
-    run.deepest = run.finished ? run.timeline.total : run_deepest(p->root, &run.timeline);
+    tree_grow(t);
+    planner_look(p, &run);
+    run.twin = t->runs_n;
     t->runs[t->runs_n] = run;
     *which = (size_t)map_add(p->by_id, run.timeline.run_id, (long)t->runs_n++);
     return STATUS_OK;
 }
 
-/* The twin is that of the point's own config: a run that two configs spell differently (a budget
- * after removal, a total) has one id, but its twins may have different budgets. */
-static int planner_point(struct planner *p, const struct experiment *x, size_t i, struct error *e) {
-    struct tree_point *point = &p->tree->points[i];
-    struct config c, twin;
-    int status = experiment_config(x, i, &c, e);
-    if (status) return status;
-    config_clean_twin(&twin, &c);
-    status = planner_add(p, &c, &point->run, e);
-    if (status) {
-        config_free(&twin);
-        return status;
+/* The twin's timeline is made once for all points that share it. */
+static int planner_twin(struct planner *p, struct config *c, size_t point, size_t *which,
+                        struct error *e) {
+    char key[HASH_TEXT];
+    config_clean(c);
+    config_digest(c, key);
+    long there = map_get(p->twins, key);
+    if (there != MAP_NONE) {
+        *which = (size_t)there;
+        return STATUS_OK;
     }
-    status = planner_add(p, &twin, &point->twin, e);
-    if (status) return status;
-    struct tree_run *runs = p->tree->runs;
-    const char *twin_id = runs[point->twin].timeline.run_id;
-    if (!runs[point->run].twin_id[0]) memcpy(runs[point->run].twin_id, twin_id, HASH_TEXT);
-    if (!runs[point->twin].twin_id[0]) memcpy(runs[point->twin].twin_id, twin_id, HASH_TEXT);
-    return STATUS_OK;
+    int status = planner_add(p, c, point, true, which, e);
+    if (!status) map_add(p->twins, key, (long)*which);
+    return status;
 }
 
-/* ---- the tree -------------------------------------------------------------------------------- */
+/* The twin is that of the point's own config: a run that two configs spell differently (a budget
+ * after removal, a total) has one id, but its twins may have different budgets. */
+static int planner_point(struct planner *p, size_t i, struct error *e) {
+    struct tree_point *point = &p->tree->points[i];
+    struct config c;
+    int status = experiment_config(p->tree->experiment, i, &c, e);
+    if (status) return status;
+    size_t before = p->tree->runs_n;
+    status = planner_add(p, &c, i, false, &point->run, e);
+    bool is_new = p->tree->runs_n > before;
+    if (!status) status = planner_twin(p, &c, i, &point->twin, e);
+    if (!status && is_new) p->tree->runs[point->run].twin = point->twin;
+    config_free(&c);
+    return status;
+}
+
+/* ---- the shape ------------------------------------------------------------------------------- */
+
+struct shape {
+    struct tree *tree;
+    struct map *by_key; /* first key of a segment, with its measures -> segment */
+    size_t room;
+};
+
+static void node_name(char name[2 * HASH_TEXT], const struct timeline *t, int64_t epoch) {
+    memcpy(name, t->key[epoch], HASH_TEXT - 1);
+    memcpy(name + HASH_TEXT - 1, t->measures, HASH_TEXT);
+}
+
+/* The state that tells a segment from its siblings: the first after its beginning. */
+static int64_t first_state(const struct tree_segment *s) {
+    return s->parent == TREE_NONE ? 0 : s->from + 1;
+}
+
+static void shape_index(struct shape *s, size_t segment) {
+    char name[2 * HASH_TEXT];
+    const struct tree_segment *is = &s->tree->segments[segment];
+    node_name(name, &s->tree->runs[is->run].timeline, first_state(is));
+    map_add(s->by_key, name, (long)segment);
+}
+
+static size_t shape_add(struct shape *s, struct tree_segment segment) {
+    struct tree *t = s->tree;
+    if (t->segments_n == s->room) {
+        s->room = 2 * s->room + 64;
+        struct tree_segment *grown = realloc(t->segments, s->room * sizeof *grown);
+        if (!grown) abort();
+        t->segments = grown;
+    }
+    t->segments[t->segments_n] = segment;
+    return t->segments_n++;
+}
+
+/* Cut a segment in two at a state inside it: the same number keeps the lower part, which its
+ * children know; the upper part is new and takes its place in the map. */
+static long shape_cut(struct shape *s, size_t segment, int64_t at) {
+    struct tree_segment upper = s->tree->segments[segment];
+    upper.until = at;
+    upper.on_disk = false;
+    size_t made = shape_add(s, upper);
+    struct tree_segment *lower = &s->tree->segments[segment];
+    char name[2 * HASH_TEXT];
+    node_name(name, &s->tree->runs[upper.run].timeline, first_state(&upper));
+    map_set(s->by_key, name, (long)made);
+    lower->from = at;
+    lower->parent = (long)made;
+    shape_index(s, segment);
+    return (long)made;
+}
+
+/* How far run i follows a segment: the last state that they share. */
+static int64_t shape_follow(const struct shape *s, const struct tree_segment *is, size_t i) {
+    const struct timeline *a = &s->tree->runs[is->run].timeline, *b = &s->tree->runs[i].timeline;
+    int64_t same = first_state(is), other = is->until + 1;
+    if (other > b->total + 1) other = b->total + 1;
+    while (other - same > 1) {
+        int64_t middle = same + (other - same) / 2;
+        if (!memcmp(a->key[middle], b->key[middle], HASH_TEXT))
+            same = middle;
+        else
+            other = middle;
+    }
+    return same;
+}
+
+/* Walk down as far as run i's path is there, cutting at `stop` on the way (-1: nowhere) and where
+ * the run leaves a segment. Returns the segment whose end it reached, its depth in *depth. */
+static long shape_descend(struct shape *s, size_t i, int64_t stop, int64_t *depth) {
+    const struct timeline *t = &s->tree->runs[i].timeline;
+    char name[2 * HASH_TEXT];
+    long at = TREE_NONE;
+    *depth = -1;
+    while (*depth < t->total) {
+        node_name(name, t, *depth + 1);
+        long next = map_get(s->by_key, name);
+        if (next == MAP_NONE) break;
+        struct tree_segment *is = &s->tree->segments[next];
+        int64_t end = shape_follow(s, is, i);
+        if (stop >= first_state(is) && stop < end) end = stop;
+        *depth = end;
+        at = end < is->until ? shape_cut(s, (size_t)next, end) : next;
+    }
+    return at;
+}
+
+/* Run i's path: walk what is there, add what is not, with a cut at `stop`. */
+static void shape_enter(struct shape *s, size_t i, int64_t stop) {
+    const struct timeline *t = &s->tree->runs[i].timeline;
+    int64_t depth;
+    long at = shape_descend(s, i, stop, &depth);
+    while (depth < t->total) {
+        int64_t end = stop > depth && stop < t->total ? stop : t->total;
+        at = (long)shape_add(s, (struct tree_segment){.from = depth < 0 ? 0 : depth,
+                                                      .until = end,
+                                                      .run = i,
+                                                      .parent = at,
+                                                      .owner = TREE_NONE});
+        shape_index(s, (size_t)at);
+        depth = end;
+    }
+    s->tree->runs[i].segment = at;
+}
+
+/* ---- the work -------------------------------------------------------------------------------- */
 
 static void keep_add(struct tree_run *r, int64_t epoch) {
-    for (size_t i = 0; i < r->keep_n; i++)
-        if (r->keep[i] == epoch) return;
+    size_t at = 0;
+    while (at < r->keep_n && r->keep[at] < epoch) at++;
+    if (at < r->keep_n && r->keep[at] == epoch) return;
     int64_t *grown = realloc(r->keep, (r->keep_n + 1) * sizeof *grown);
     if (!grown) abort();
     r->keep = grown;
-    r->keep[r->keep_n++] = epoch;
+    memmove(grown + at + 1, grown + at, (r->keep_n - at) * sizeof *grown);
+    grown[at] = epoch;
+    r->keep_n++;
 }
 
-/* States are shared by runs that measure the same: rows have to be there too. */
-static void node_name(char name[2 * HASH_TEXT], const struct timeline *t, int64_t epoch) {
-    snprintf(name, 2 * HASH_TEXT, "%s-%s", t->key[epoch], t->measures);
-}
-
-/* Nodes by name: all that some entered run passes, and those that one will train in this sweep
- * (what it finds on disk it passes without leaving a state). */
-struct nodes {
-    struct map *passed, *trained;
-};
-
-static long node_owner(const struct map *nodes, const struct timeline *t, int64_t epoch) {
-    char name[2 * HASH_TEXT];
-    node_name(name, t, epoch);
-    return map_get(nodes, name);
-}
-
-static int64_t deepest_passed(const struct map *passed, const struct timeline *t) {
-    int64_t there = -1, missing = t->total + 1;
-    while (missing - there > 1) {
-        int64_t middle = there + (missing - there) / 2;
-        if (node_owner(passed, t, middle) != MAP_NONE)
-            there = middle;
-        else
-            missing = middle;
-    }
-    return there;
-}
-
-static void tree_enter(struct tree *t, const struct nodes *nodes, size_t i) {
-    char name[2 * HASH_TEXT];
+/* Where run i starts: the deepest state on its path that is on disk or that another run trains. */
+static void work_assign(struct tree *t, size_t i) {
     struct tree_run *r = &t->runs[i];
-    int64_t fork = deepest_passed(nodes->passed, &r->timeline);
-    r->fork = r->deepest > 0 ? r->deepest : 0;
-    while (fork > r->fork && node_owner(nodes->trained, &r->timeline, fork) == MAP_NONE) fork--;
-    if (fork > r->fork) {
-        r->parent = node_owner(nodes->trained, &r->timeline, fork);
-        r->fork = fork;
-        keep_add(&t->runs[r->parent], fork);
+    r->start = r->known > 0 ? r->known : 0;
+    for (long s = r->segment; s != TREE_NONE; s = t->segments[s].parent) {
+        const struct tree_segment *is = &t->segments[s];
+        if (is->owner == TREE_NONE || is->until <= r->start) continue;
+        r->parent = is->owner;
+        r->start = is->until;
+        break;
     }
-    for (int64_t e = 0; e <= r->timeline.total; e++) {
-        node_name(name, &r->timeline, e);
-        map_add(nodes->passed, name, (long)i);
-        if (e > r->fork) map_add(nodes->trained, name, (long)i);
-    }
+    if (r->parent != TREE_NONE) keep_add(&t->runs[r->parent], r->start);
+    for (long s = r->segment; s != TREE_NONE && t->segments[s].until > r->start;
+         s = t->segments[s].parent)
+        t->segments[s].owner = (long)i;
 }
 
+/* Unfinished runs first, then the longest path, then the order of the points. */
 static int longest_first(const void *a, const void *b, void *runs) {
     const struct tree_run *r = runs;
     size_t i = *(const size_t *)a, j = *(const size_t *)b;
     if (r[i].finished != r[j].finished) return r[i].finished - r[j].finished;
     if (r[i].timeline.total != r[j].timeline.total)
         return r[i].timeline.total < r[j].timeline.total ? 1 : -1;
-    return i < j ? -1 : 1;
+    return i < j ? -1 : i > j;
 }
 
-static void tree_link(struct tree *t) {
-    struct nodes nodes = {map_create(), map_create()};
-    t->order = calloc(t->runs_n ? t->runs_n : 1, sizeof *t->order);
+static void tree_order(struct tree *t) {
+    t->order = calloc(t->runs_n + 1, sizeof *t->order);
     if (!t->order) abort();
     for (size_t i = 0; i < t->runs_n; i++) t->order[i] = i;
     qsort_r(t->order, t->runs_n, sizeof *t->order, longest_first, t->runs);
-    for (size_t i = 0; i < t->runs_n; i++)
-        if (!t->runs[t->order[i]].finished) tree_enter(t, &nodes, t->order[i]);
-    map_free(nodes.passed);
-    map_free(nodes.trained);
 }
 
-int tree_create(struct tree *t, const struct experiment *x, const char *root, bool force,
+static void tree_link(struct tree *t, const struct planner *p) {
+    struct shape s = {t, map_create(), 0};
+    for (size_t k = 0; k < t->runs_n; k++) {
+        size_t i = t->order[k];
+        shape_enter(&s, i, t->runs[i].finished ? -1 : t->runs[i].known);
+        if (!t->runs[i].finished && p->options->share) work_assign(t, i);
+    }
+    for (size_t i = 0; i < t->segments_n; i++) {
+        struct tree_segment *is = &t->segments[i];
+        is->on_disk = shelf_has(p->shelf, &t->runs[is->run].timeline, is->until);
+    }
+    map_free(s.by_key);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static int plan(struct planner *p, struct error *e) {
+    struct tree *t = p->tree;
+    for (size_t i = 0; i < t->points_n; i++) {
+        int status = planner_point(p, i, e);
+        if (status) return status;
+    }
+    tree_order(t);
+    tree_link(t, p);
+    return STATUS_OK;
+}
+
+int tree_create(struct tree *t, const struct experiment *x, const struct tree_options *o,
                 struct error *e) {
-    *t = (struct tree){.points_n = experiment_points(x), .library = library_create()};
-    t->points = calloc(t->points_n ? t->points_n : 1, sizeof *t->points);
+    struct store store;
+    store_at(&store, o->root);
+    *t = (struct tree){
+        .experiment = x, .points_n = experiment_points(x), .library = library_create()};
+    t->points = calloc(t->points_n + 1, sizeof *t->points);
     if (!t->points) abort();
-    struct planner p = {t, map_create(), map_create(), root, force};
-    int status = STATUS_OK;
-    for (size_t i = 0; i < t->points_n && !status; i++) status = planner_point(&p, x, i, e);
+    struct planner p = {.tree = t,
+                        .options = o,
+                        .by_id = map_create(),
+                        .twins = map_create(),
+                        .nets = map_create(),
+                        .shelf = shelf_read(&store)};
+    int status = plan(&p, e);
     map_free(p.by_id);
+    map_free(p.twins);
     map_free(p.nets);
-    if (status)
-        tree_free(t);
-    else
-        tree_link(t);
+    shelf_free(p.shelf);
+    if (status) tree_free(t);
     return status;
 }
 
 void tree_free(struct tree *t) {
     for (size_t i = 0; i < t->runs_n; i++) {
-        config_free(&t->runs[i].config);
         timeline_free(&t->runs[i].timeline);
         free(t->runs[i].keep);
     }
     free(t->runs);
+    free(t->segments);
     free(t->points);
     free(t->order);
     library_free(t->library);
     *t = (struct tree){0};
 }
 
+int tree_config(const struct tree *t, size_t run, struct config *c, struct error *e) {
+    int status = experiment_config(t->experiment, t->runs[run].point, c, e);
+    if (!status && t->runs[run].clean) config_clean(c);
+    return status;
+}
+
+int tree_data(struct tree *t, size_t run, struct dataset **d, struct error *e) {
+    struct config c;
+    int status = tree_config(t, run, &c, e);
+    if (status) return status;
+    status = library_get(t->library, t->runs[run].data, &c, d, e);
+    config_free(&c);
+    return status;
+}
+
+void tree_data_release(struct tree *t, size_t run, struct dataset *d) {
+    library_release(t->library, t->runs[run].data, d);
+}
+
 int64_t tree_epochs(const struct tree *t) {
     int64_t sum = 0;
     for (size_t i = 0; i < t->runs_n; i++)
-        if (!t->runs[i].finished) sum += t->runs[i].timeline.total - t->runs[i].fork;
+        if (!t->runs[i].finished) sum += t->runs[i].timeline.total - t->runs[i].start;
     return sum;
 }
 
@@ -301,61 +389,4 @@ int64_t tree_epochs_alone(const struct tree *t) {
     for (size_t i = 0; i < t->runs_n; i++)
         if (!t->runs[i].finished) sum += t->runs[i].timeline.total;
     return sum;
-}
-
-/* ---- telling about it ------------------------------------------------------------------------ */
-
-static void print_run(const struct tree *t, size_t i, int depth, FILE *out) {
-    const struct tree_run *r = &t->runs[i];
-    fprintf(out, "%*s%.12s  %lld epochs", 2 * depth, "", r->timeline.run_id,
-            (long long)r->timeline.total);
-    if (r->finished)
-        fprintf(out, ", finished");
-    else if (r->fork)
-        fprintf(out, ", %lld to train from epoch %lld on%s",
-                (long long)(r->timeline.total - r->fork), (long long)r->fork,
-                r->parent == TREE_NONE ? " (state on disk)" : "");
-    fprintf(out, "\n");
-}
-
-static void print_branch(const struct tree *t, size_t i, int depth, FILE *out) {
-    print_run(t, i, depth, out);
-    if (t->runs[i].keep_n == 0) return;
-    for (size_t k = 0; k < t->runs_n; k++)
-        if (t->runs[k].parent == (long)i) print_branch(t, k, depth + 1, out);
-}
-
-void tree_print(const struct tree *t, const struct experiment *x, FILE *out) {
-    for (size_t i = 0; i < t->runs_n; i++)
-        if (t->runs[t->order[i]].parent == TREE_NONE) print_branch(t, t->order[i], 0, out);
-    fprintf(out, "%s: %zu points, %zu runs with clean twins; %lld epochs to train",
-            experiment_name(x), t->points_n, t->runs_n, (long long)tree_epochs(t));
-    fprintf(out, " (%lld without sharing)\n", (long long)tree_epochs_alone(t));
-}
-
-static void manifest_point(const struct tree *t, const struct experiment *x, size_t i, FILE *f) {
-    const struct tree_point *p = &t->points[i];
-    fprintf(f, "%s\t%s\t%s", t->runs[p->run].timeline.run_id, t->runs[p->twin].timeline.run_id,
-            experiment_part(x, i));
-    for (size_t a = 0; a < experiment_axes(x); a++) {
-        const char *label = experiment_label(x, i, a);
-        fprintf(f, "\t%s", label ? label : "-");
-    }
-    fprintf(f, "\n");
-}
-
-int tree_manifest(const struct tree *t, const struct experiment *x, const char *path,
-                  struct error *e) {
-    char tmp[RUN_PATH + 8];
-    snprintf(tmp, sizeof tmp, "%s.tmp", path);
-    FILE *f = fopen(tmp, "w");
-    if (!f) return error_set(e, STATUS_FAILED, "%s: cannot write it: %s", tmp, strerror(errno));
-    fprintf(f, "# imprint sweep 1\nrun\ttwin\tpart");
-    for (size_t a = 0; a < experiment_axes(x); a++)
-        fprintf(f, "\t%s%s", experiment_axis(x, a), experiment_axis_is_seed(x, a) ? "*" : "");
-    fprintf(f, "\n");
-    for (size_t i = 0; i < t->points_n; i++) manifest_point(t, x, i, f);
-    if (fclose(f) || rename(tmp, path))
-        return error_set(e, STATUS_FAILED, "%s: cannot write it: %s", path, strerror(errno));
-    return STATUS_OK;
 }

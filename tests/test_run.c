@@ -1,6 +1,9 @@
 /* Runs: stopped, forked, resumed, measured, damaged or threaded, the bits are those of the run from
  * scratch. Each test trains a tiny experiment for real. */
+#include <dirent.h>
 #include <math.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sim/log.h"
@@ -15,6 +18,7 @@ struct attempt {
     const int64_t *keep;
     size_t keep_n;
     bool no_reuse;
+    int64_t until;
     volatile sig_atomic_t stop;
     int64_t seen;
 };
@@ -36,7 +40,8 @@ static struct run_outcome attempt_run(struct attempt *a, const struct trial *t, 
     struct error e = {0};
     struct run_options o = {.root = a->root,
                             .twin_id = t->timeline.run_id,
-                            .reuse = !a->no_reuse,
+                            .from = a->no_reuse ? NULL : a->root,
+                            .until = a->until,
                             .threads = a->threads,
                             .keep = a->keep,
                             .keep_n = a->keep_n,
@@ -51,10 +56,40 @@ static struct run_outcome attempt_run(struct attempt *a, const struct trial *t, 
 }
 
 static void final_state(char path[FIXTURE_TEXT], const struct attempt *a, const struct trial *t) {
-    char id[HASH_TEXT], folder[FIXTURE_TEXT];
-    numerics_id(id);
-    snprintf(folder, sizeof folder, "%.3900s/states/%s", a->root, id);
-    state_path(path, FIXTURE_TEXT, folder, t->timeline.key[t->timeline.total]);
+    struct store store;
+    store_at(&store, a->root);
+    store_state_path(path, &store, &t->timeline, t->timeline.total, STORED_KEPT);
+}
+
+/* ---- files of a folder ---- */
+
+static long files_count(const char *folder, time_t since) {
+    long n = 0;
+    struct stat is;
+    DIR *d = opendir(folder);
+    for (struct dirent *f; d && (f = readdir(d));)
+        n += f->d_name[0] != '.' && !fstatat(dirfd(d), f->d_name, &is, 0) && is.st_mtime >= since;
+    if (d) closedir(d);
+    return n;
+}
+
+static long files_in(const char *folder) {
+    return files_count(folder, 0);
+}
+
+/* As if nobody had touched them since 2001; files_young counts those that somebody has. */
+enum { LONG_AGO = 1000000000 };
+
+static void files_age(const char *folder) {
+    static const struct timespec old[2] = {{.tv_sec = LONG_AGO}, {.tv_sec = LONG_AGO}};
+    DIR *d = opendir(folder);
+    for (struct dirent *f; d && (f = readdir(d));)
+        if (f->d_name[0] != '.') utimensat(dirfd(d), f->d_name, old, 0);
+    if (d) closedir(d);
+}
+
+static long files_young(const char *folder) {
+    return files_count(folder, LONG_AGO + 1);
 }
 
 static void same_states(const struct attempt *a, const struct attempt *b, const struct trial *t) {
@@ -212,18 +247,18 @@ static void a_run_that_diverges_says_so_and_keeps_its_log(void **folder) {
 static void a_finished_log_is_recognized_and_a_damaged_one_is_not(void **folder) {
     struct trial t = trial_of(*folder, NULL);
     struct attempt a = attempt_in(*folder, "finished");
-    assert_false(run_is_finished(a.root, &t.config, &t.timeline));
+    assert_false(run_is_finished(a.root, "tiny", &t.timeline));
     a.stop_after = 2;
     struct run_outcome out = attempt_run(&a, &t, STATUS_INTERRUPTED);
-    assert_false(run_is_finished(a.root, &t.config, &t.timeline));
+    assert_false(run_is_finished(a.root, "tiny", &t.timeline));
     a.stop_after = 0;
     attempt_run(&a, &t, STATUS_OK);
-    assert_true(run_is_finished(a.root, &t.config, &t.timeline));
+    assert_true(run_is_finished(a.root, "tiny", &t.timeline));
     struct h5_reader *r;
     assert_int_equal(h5_open(&r, out.log, NULL), 0);
     h5_close(r);
     for (long from_end = 1; from_end < 20000; from_end += 61) flip_byte(out.log, from_end);
-    assert_false(run_is_finished(a.root, &t.config, &t.timeline));
+    assert_false(run_is_finished(a.root, "tiny", &t.timeline));
     trial_free(&t);
 }
 
@@ -231,16 +266,15 @@ static void only_marked_states_stay_on_disk(void **folder) {
     static const int64_t keep[] = {2, 5};
     struct trial t = trial_of(*folder, NULL);
     struct attempt a = attempt_in(*folder, "kept");
-    char id[HASH_TEXT], states[FIXTURE_TEXT], path[FIXTURE_TEXT];
-    numerics_id(id);
+    struct store store;
     a.keep = keep;
     a.keep_n = 2;
     attempt_run(&a, &t, STATUS_OK);
-    snprintf(states, sizeof states, "%.3900s/states/%s", a.root, id);
-    for (int64_t e = 0; e <= 7; e++) {
-        state_path(path, sizeof path, states, t.timeline.key[e]);
-        assert_true((access(path, F_OK) == 0) == (e == 2 || e == 5 || e == 7));
-    }
+    store_at(&store, a.root);
+    for (int64_t e = 0; e <= 7; e++)
+        assert_int_equal(store_find(&store, &t.timeline, e),
+                         e == 2 || e == 5 || e == 7 ? STORED_KEPT : STORED_NOT);
+    assert_int_equal(files_in(store.parts), 0);
     trial_free(&t);
 }
 
@@ -251,54 +285,89 @@ static const char sweep[] = "sweep:\n"
                             "    t0: {key: \"deficits[0].until\", values: [0, 1, 3, 6]}\n"
                             "    seed: [1, 2]\n";
 
-static struct tree tree_of(const char *folder, const char *root) {
+/* With its experiment, which it refers to. */
+static struct tree tree_of(const char *folder, const char *root, const char *const *overrides) {
     char yaml[FIXTURE_TEXT];
     struct tree t;
     struct error e = {0};
+    struct tree_options o = {.root = root, .reuse = true, .share = true};
     snprintf(yaml, sizeof yaml, "%s%s", tiny, sweep);
-    struct experiment *x = experiment_of(folder, yaml, NULL);
-    if (tree_create(&t, x, root, false, &e)) fail_msg("%s", e.text);
-    experiment_free(x);
+    struct experiment *x = experiment_of(folder, yaml, overrides);
+    if (tree_create(&t, x, &o, &e)) fail_msg("%s", e.text);
     return t;
+}
+
+static void tree_drop(struct tree *t) {
+    experiment_free((struct experiment *)t->experiment);
+    tree_free(t);
+}
+
+/* Train a run of a tree as a launcher would; or alone, from scratch. */
+static struct run_outcome tree_train(struct tree *t, size_t i, struct attempt *a, bool alone) {
+    struct trial trial = {.timeline = t->runs[i].timeline};
+    struct dataset *d;
+    assert_int_equal(tree_config(t, i, &trial.config, NULL), 0);
+    assert_int_equal(tree_data(t, i, &d, NULL), 0);
+    trial.data = *d;
+    a->no_reuse = alone;
+    a->keep = t->runs[i].keep;
+    a->keep_n = alone ? 0 : t->runs[i].keep_n;
+    struct run_outcome out = attempt_run(a, &trial, STATUS_OK);
+    config_free(&trial.config);
+    return out;
 }
 
 static void a_removal_sweep_trains_its_trunk_once(void **folder) {
     struct attempt a = attempt_in(*folder, "tree");
-    struct tree t = tree_of(*folder, a.root);
+    struct tree t = tree_of(*folder, a.root, NULL);
     /* per seed: a trunk of 6 epochs and 4 after each of 4 removals; t0 = 0 is the clean twin */
     assert_int_equal(t.points_n, 8);
     assert_int_equal(t.runs_n, 8);
     assert_int_equal(tree_epochs(&t), 2 * (6 + 4 * 4));
     assert_int_equal(tree_epochs_alone(&t), 2 * (4 + 5 + 7 + 10));
     for (size_t i = 0; i < 8; i++) assert_int_equal(t.points[i].twin, i % 2);
-    tree_free(&t);
+    /* segments: to state 0, [0,1) [1,3) [3,10) of the trunk, three branches of 4 */
+    int64_t epochs = 0;
+    assert_int_equal(t.segments_n, 2 * 7);
+    for (size_t i = 0; i < t.segments_n; i++) epochs += t.segments[i].until - t.segments[i].from;
+    assert_int_equal(epochs, tree_epochs(&t));
+    tree_drop(&t);
+}
+
+/* A window of one epoch at onsets 0, 2 and 5 of 7: the clean run is the trunk. */
+static void an_onset_sweep_leaves_the_clean_run_at_each_onset(void **folder) {
+    static const char *const onsets[] = {"deficits[0].from=0,2,5", "deficits[0].until=onset+1",
+                                         "train.epochs={total: 7}", NULL};
+    struct attempt a = attempt_in(*folder, "onsets");
+    struct tree t = tree_of(*folder, a.root, onsets);
+    assert_int_equal(t.points_n, 2 * 3);
+    assert_int_equal(t.runs_n, 2 * 4);
+    assert_int_equal(tree_epochs(&t), 2 * (7 + (7 - 0) + (7 - 2) + (7 - 5)));
+    int64_t trained = 0;
+    for (size_t k = 0; k < t.runs_n; k++)
+        trained += tree_train(&t, t.order[k], &a, false).epochs_trained;
+    assert_int_equal(trained, tree_epochs(&t));
+    tree_drop(&t);
 }
 
 static void a_tree_trained_in_order_equals_its_runs_alone(void **folder) {
     struct attempt shared = attempt_in(*folder, "tree-shared");
-    struct tree t = tree_of(*folder, shared.root);
+    struct attempt alone = attempt_in(*folder, "tree-alone");
+    struct tree t = tree_of(*folder, shared.root, NULL);
     int64_t trained = 0;
     for (size_t k = 0; k < t.runs_n; k++) {
-        struct tree_run *r = &t.runs[t.order[k]];
-        struct trial trial = {.config = r->config, .timeline = r->timeline};
-        struct attempt alone = attempt_in(*folder, "tree-alone");
-        struct dataset *d;
-        assert_int_equal(tree_data(&t, t.order[k], &d, NULL), 0);
-        trial.data = *d;
-        shared.keep = r->keep;
-        shared.keep_n = r->keep_n;
-        alone.no_reuse = true;
-        struct run_outcome a = attempt_run(&shared, &trial, STATUS_OK);
-        struct run_outcome b = attempt_run(&alone, &trial, STATUS_OK);
-        assert_int_equal(b.epochs_trained, r->timeline.total);
+        size_t i = t.order[k];
+        struct run_outcome a = tree_train(&t, i, &shared, false);
+        struct run_outcome b = tree_train(&t, i, &alone, true);
+        assert_int_equal(b.epochs_trained, t.runs[i].timeline.total);
         same_files(a.log, b.log, log_groups);
         trained += a.epochs_trained;
     }
     assert_int_equal(trained, tree_epochs(&t));
-    tree_free(&t);
-    struct tree again = tree_of(*folder, shared.root);
+    tree_drop(&t);
+    struct tree again = tree_of(*folder, shared.root, NULL);
     assert_int_equal(tree_epochs(&again), 0);
-    tree_free(&again);
+    tree_drop(&again);
 }
 
 /* A trunk that was stopped halfway has left one state; a run that leaves it earlier trains its own
@@ -309,24 +378,82 @@ static void a_plan_counts_what_the_disk_does_not_have(void **folder) {
     struct trial trunk = trial_of(*folder, longest);
     a.stop_after = 5;
     attempt_run(&a, &trunk, STATUS_INTERRUPTED);
-    struct tree t = tree_of(*folder, a.root);
+    a.stop_after = 0;
+    struct tree t = tree_of(*folder, a.root, NULL);
     /* seed 1: 10 - 5 of the trunk, 3 + 4 to leave at 3, 4 from its state at 1, 4 clean */
     assert_int_equal(tree_epochs(&t), 5 + 7 + 4 + 4 + (6 + 4 * 4));
     int64_t trained = 0;
-    for (size_t k = 0; k < t.runs_n; k++) {
-        struct tree_run *r = &t.runs[t.order[k]];
-        struct trial trial = {.config = r->config, .timeline = r->timeline};
-        struct dataset *d;
-        assert_int_equal(tree_data(&t, t.order[k], &d, NULL), 0);
-        trial.data = *d;
-        a.stop_after = 0;
-        a.keep = r->keep;
-        a.keep_n = r->keep_n;
-        trained += attempt_run(&a, &trial, STATUS_OK).epochs_trained;
-    }
+    for (size_t k = 0; k < t.runs_n; k++)
+        trained += tree_train(&t, t.order[k], &a, false).epochs_trained;
     assert_int_equal(trained, tree_epochs(&t));
-    tree_free(&t);
+    tree_drop(&t);
     trial_free(&trunk);
+}
+
+/* Another measure: the same states, which stay as they are, and new rows for all of them. */
+static void another_measure_trains_again_and_changes_no_state(void **folder) {
+    static const char *const more[] = {"measures=[]", NULL};
+    struct attempt a = attempt_in(*folder, "measured");
+    struct store store;
+    store_at(&store, a.root);
+    for (int i = 0; i < 2; i++) {
+        struct tree t = tree_of(*folder, a.root, i ? more : NULL);
+        assert_int_equal(tree_epochs(&t), 2 * (6 + 4 * 4));
+        for (size_t k = 0; k < t.runs_n; k++) tree_train(&t, t.order[k], &a, false);
+        if (i == 0) files_age(store.states);
+        tree_drop(&t);
+    }
+    assert_int_equal(files_in(store.states), 2 * 6); /* 1, 3 and four ends */
+    assert_int_equal(files_young(store.states), 0);
+    assert_int_equal(files_in(store.rows), 2 * 2 * 6);
+    assert_int_equal(files_in(store.parts), 0);
+}
+
+/* A state of this name but of other bits is an alarm, never overwritten. */
+static void training_must_arrive_at_a_kept_state_again(void **folder) {
+    static const char *const other[] = {"train.lr.base=0.06", NULL};
+    struct trial t = trial_of(*folder, NULL), u = trial_of(*folder, other);
+    struct attempt a = attempt_in(*folder, "alarm");
+    char ours[FIXTURE_TEXT], theirs[FIXTURE_TEXT];
+    attempt_run(&a, &t, STATUS_OK);
+    attempt_run(&a, &u, STATUS_OK);
+    final_state(ours, &a, &t);
+    final_state(theirs, &a, &u);
+    assert_int_equal(rename(theirs, ours), 0);
+    a.no_reuse = true;
+    attempt_run(&a, &t, STATUS_FAILED);
+    trial_free(&t);
+    trial_free(&u);
+}
+
+static void an_extended_run_goes_on_from_its_last_state(void **folder) {
+    static const char *const more[] = {"train.epochs={total: 9}", NULL};
+    struct trial t = trial_of(*folder, NULL), longer = trial_of(*folder, more);
+    struct attempt a = attempt_in(*folder, "extended"), b = attempt_in(*folder, "extended-alone");
+    assert_int_equal(attempt_run(&a, &t, STATUS_OK).epochs_trained, 7);
+    struct run_outcome on = attempt_run(&a, &longer, STATUS_OK);
+    assert_int_equal(on.epochs_trained, 2);
+    assert_int_equal(on.started_from, 7);
+    same_files(on.log, attempt_run(&b, &longer, STATUS_OK).log, log_groups);
+    trial_free(&t);
+    trial_free(&longer);
+}
+
+/* In segments, as jobs of a cluster train it. */
+static void a_run_in_segments_is_the_run(void **folder) {
+    struct trial t = trial_of(*folder, NULL);
+    struct attempt a = attempt_in(*folder, "segments"), b = attempt_in(*folder, "in-one-go");
+    a.until = 2;
+    assert_int_equal(attempt_run(&a, &t, STATUS_OK).epochs_trained, 2);
+    assert_false(run_is_finished(a.root, "tiny", &t.timeline));
+    a.until = 5;
+    assert_int_equal(attempt_run(&a, &t, STATUS_OK).epochs_trained, 3);
+    a.until = 0;
+    struct run_outcome x = attempt_run(&a, &t, STATUS_OK), y = attempt_run(&b, &t, STATUS_OK);
+    assert_int_equal(x.epochs_trained, 2);
+    same_files(x.log, y.log, log_groups);
+    same_states(&a, &b, &t);
+    trial_free(&t);
 }
 
 /* ---- the golden run ---- */
@@ -399,8 +526,13 @@ int main(void) {
         cmocka_unit_test(a_finished_log_is_recognized_and_a_damaged_one_is_not),
         cmocka_unit_test(only_marked_states_stay_on_disk),
         cmocka_unit_test(a_removal_sweep_trains_its_trunk_once),
+        cmocka_unit_test(an_onset_sweep_leaves_the_clean_run_at_each_onset),
         cmocka_unit_test(a_tree_trained_in_order_equals_its_runs_alone),
         cmocka_unit_test(a_plan_counts_what_the_disk_does_not_have),
+        cmocka_unit_test(another_measure_trains_again_and_changes_no_state),
+        cmocka_unit_test(training_must_arrive_at_a_kept_state_again),
+        cmocka_unit_test(an_extended_run_goes_on_from_its_last_state),
+        cmocka_unit_test(a_run_in_segments_is_the_run),
         cmocka_unit_test(the_golden_run_has_not_changed),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);

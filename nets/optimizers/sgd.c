@@ -51,6 +51,10 @@ static int sgd_check(const struct settings *s, struct error *e) {
     return STATUS_OK;
 }
 
+static bool sgd_remembers(const struct settings *s) {
+    return settings_real(s, "momentum") != 0;
+}
+
 static const struct param PARAMS[] = {
     {"momentum", PARAM_REAL, "0.0", 0, 1, NULL, "1", "Factor on the running sum of gradients.",
      false},
@@ -67,5 +71,6 @@ const struct optimizer optimizer_sgd = {
     .slots = 1,
     .slot_names = {"momentum"},
     .check = sgd_check,
+    .remembers = sgd_remembers,
     .step = sgd_step,
 };

@@ -38,8 +38,9 @@ numbers() { # folder
     done
 }
 
-plan() { "$IMPRINT" sweep "$config" --dry-run --out "$TMPDIR/none" | tail -n 1; }
-plans() { says "tiny: 6 points, 6 runs with clean twins; 48 epochs to train (52 without sharing)" plan; }
+plan() { "$IMPRINT" sweep "$config" --dry-run --out "$TMPDIR/none"; }
+plans() { says "tiny: 6 points, 6 runs with clean twins; 48 epochs to train (52 without sharing, 4 saved)" plan; }
+draws() { says "digraph" "$IMPRINT" sweep "$config" --dry-run --dot --out "$TMPDIR/none"; }
 dry_run_leaves_nothing() { plan && [ ! -e "$TMPDIR/none" ]; }
 trains() { says "6 of 6 runs done; 48 epochs trained" sweep whole -j 2; }
 repeats() { says "6 of 6 runs done; 0 epochs trained" sweep whole; }
@@ -82,16 +83,32 @@ unshared() { # every run alone, from scratch, in a folder of its own
     numbers alone | cmp "$TMPDIR/one.txt" -
 }
 
-second_sweep_is_refused() {
-    mkdir -p "$TMPDIR/held/tiny"
-    flock "$TMPDIR/held/tiny/.lock" sleep 20 &
-    holder=$!
-    sleep 0.3
-    "$IMPRINT" sweep "$config" -q --out "$TMPDIR/held" 2>"$TMPDIR/held.err"
+# Two sweeps on one folder: what one trains the other leaves to it, and both end with all runs done.
+second_sweep_shares_the_work() {
+    sweep both -j 1 >"$TMPDIR/first.out" &
+    first=$!
+    sweep both -j 1 >"$TMPDIR/second.out"
     status=$?
-    kill "$holder" 2>/dev/null
-    cat "$TMPDIR/held.err"
-    [ "$status" = 1 ] && grep -q "another sweep" "$TMPDIR/held.err"
+    wait "$first" || return 1
+    cat "$TMPDIR/first.out" "$TMPDIR/second.out"
+    trained=0
+    for n in $(sed -n 's/.*; \([0-9]*\) epochs trained.*/\1/p' "$TMPDIR/first.out" "$TMPDIR/second.out"); do
+        trained=$((trained + n))
+    done
+    [ "$status" = 0 ] && [ "$trained" = 48 ] && numbers both | cmp "$TMPDIR/one.txt" -
+}
+
+# A claim of a process that is gone is nobody's.
+stale_claim_is_no_claim() {
+    numerics=$(ls "$TMPDIR/one/claims")
+    mkdir -p "$TMPDIR/stale/claims/$numerics"
+    sh -c 'exit 0' & gone=$!
+    wait "$gone"
+    for log in "$TMPDIR"/one/tiny/runs/*.h5; do
+        echo "0123456789abcdef $gone nowhere" >"$TMPDIR/stale/claims/$numerics/$(basename "$log" .h5)"
+        touch -d '2 minutes ago' "$TMPDIR/stale/claims/$numerics/$(basename "$log" .h5)"
+    done
+    says "6 of 6 runs done; 48 epochs trained" sweep stale
 }
 
 diverging_run_does_not_stop_the_others() {
@@ -133,6 +150,7 @@ EOF
 }
 
 check "a dry run counts the epochs of the tree" plans
+check "a dry run draws the tree for graphviz" draws
 check "a dry run creates nothing" dry_run_leaves_nothing
 check "a sweep trains each epoch once" trains
 check "the same sweep again trains nothing" repeats
@@ -141,7 +159,8 @@ check "one worker trains the sweep too" one_worker
 check "killed ten times and gone on with, it ends with the same bits" killed
 check "interrupted and gone on with, it ends with the same bits" interrupted
 check "runs trained alone from scratch have the same bits" unshared
-check "a second sweep on the same folder is refused" second_sweep_is_refused
+check "two sweeps on one folder share the work" second_sweep_shares_the_work
+check "claims that nobody touched for a minute are stale" stale_claim_is_no_claim
 check "a run that diverges does not stop the others" diverging_run_does_not_stop_the_others
 check "a report of the sweep has drops and a self-contained page" reports
 check "a preview is a PNG" previews
