@@ -243,7 +243,7 @@ static int read_group(const struct reading *r, const char *group, const char *pr
     int status = STATUS_OK;
     for (size_t i = 0; i < n && !status; i++) {
         form[i].name = memory_print("%s%s", prefix, names[i]);
-        form[i].path = memory_print("%s/%s", group, names[i]);
+        form[i].path = memory_print("%s%s%s", group, *group ? "/" : "", names[i]);
         status = form_read(&form[i], r, e);
     }
     for (size_t i = 0; i < n && !status; i++)
