@@ -72,11 +72,13 @@ static int read_logs(struct collection *c, struct error *e) {
         if (read_log(c, log, &why) && !damaged++) first = why;
         whole += !why.status;
     }
+    if (!whole)
+        return error_set(e, STATUS_FAILED, "%s: has no log that can be read yet%s%s", c->folder,
+                         damaged ? ": " : "", first.text);
     if (damaged)
         fprintf(c->notes, "imprint: %zu log%s cannot be read and %s left out: %s\n", damaged,
                 damaged == 1 ? "" : "s", damaged == 1 ? "is" : "are", first.text);
-    if (whole) return STATUS_OK;
-    return error_set(e, STATUS_FAILED, "%s: has no log that can be read yet", c->folder);
+    return STATUS_OK;
 }
 
 static enum spread attr_spread(const struct collection *c, size_t attr) {
