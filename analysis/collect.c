@@ -139,8 +139,8 @@ static struct column *sheet_columns(const struct collection *c, const struct she
     for (size_t i = 0; i < c->catalog->variables_n; i++) {
         const struct catalog_variable *of = &c->catalog->variable[i];
         bool of_twins = !strcmp(of->name, TWINS[0]) || !strcmp(of->name, TWINS[1]);
-        for (int twin = 0; twin <= of_twins; twin++) {
-            struct column v = {of, (long)i, twin};
+        for (int k = 0; k < (of_twins ? 2 : 1); k++) {
+            struct column v = {of, (long)i, k == 1};
             if (!sheet_has(c, s, &v)) continue;
             all = memory_grow(all, *n, sizeof *all);
             all[(*n)++] = v;
@@ -442,6 +442,7 @@ static void put_common_attr(struct h5_writer *w, const struct collection *c, con
     const struct attr_value *v = NULL;
     for (size_t i = 0; !v && i < c->results->logs_n; i++)
         v = content_attr(&c->source[i].content, (long)attr);
+    if (!v) return;
     if (v->kind == H5_TEXTS) h5_put_attr_text(w, object, name, v->text);
     if (v->kind == H5_INTS) h5_put_attr_int(w, object, name, v->whole);
     if (v->kind == H5_FLOATS) h5_put_attr_real(w, object, name, v->number);

@@ -329,11 +329,10 @@ static struct sheet *sheets_of_parts(const struct results *r, size_t *n) {
     *n = 0;
     for (size_t i = 0; i < r->points_n; i++) {
         const struct point *p = &r->points[i];
-        long number = map_get(parts, p->part);
-        if (number == MAP_NONE) {
+        size_t number = (size_t)map_add(parts, p->part, (long)*n);
+        if (number >= *n) {
             all = memory_grow(all, *n, sizeof *all);
-            all[*n].part = p->part;
-            number = map_add(parts, p->part, (long)(*n)++);
+            all[(*n)++].part = p->part;
         }
         struct sheet *s = &all[number];
         s->point = memory_grow(s->point, s->points_n, sizeof *s->point);
@@ -412,7 +411,7 @@ void sheet_copy(const struct sheet *s, const struct catalog_variable *v, size_t 
                 const struct content *c, const struct cells *from, double *number,
                 const char **text) {
     size_t *const *place = &s->place[log * s->dims_n];
-    size_t shape[H5_RANK], own[H5_RANK], at[H5_RANK] = {0};
+    size_t shape[H5_RANK] = {0}, own[H5_RANK] = {0}, at[H5_RANK] = {0};
     for (size_t a = 0; a < v->rank; a++) {
         shape[a] = s->dim[v->dim[a]].n;
         own[a] = content_dim(c, (long)v->dim[a])->n;

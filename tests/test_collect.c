@@ -244,7 +244,7 @@ static void assert_texts(struct h5_reader *r, const char *name, const char *expe
 
 static void every_value_stands_in_its_cell(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_fill(&d);
     struct h5_reader *r = collected(&d, NULL);
     double accuracy[2 * 2 * 5], trace[2 * 2 * 5 * 2];
@@ -271,7 +271,7 @@ static void every_value_stands_in_its_cell(void **state) {
 
 static void scalars_and_ids_are_over_the_axes_alone(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_fill(&d);
     struct h5_reader *r = collected(&d, NULL);
     assert_dims(r, "final_test_accuracy", "removal,seed");
@@ -287,7 +287,7 @@ static void scalars_and_ids_are_over_the_axes_alone(void **state) {
 
 static void paired_drop_is_one_subtraction(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_fill(&d);
     struct h5_reader *r = collected(&d, NULL);
     NUMBERS(r, "twin_final_test_accuracy", 1, 2, 1, 2);
@@ -302,7 +302,7 @@ static void paired_drop_is_one_subtraction(void **state) {
 
 static void descriptions_of_the_logs_are_kept(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_fill(&d);
     struct h5_reader *r = collected(&d, NULL);
     const char *const expected[][3] = {
@@ -323,7 +323,7 @@ static void descriptions_of_the_logs_are_kept(void **state) {
 
 static void points_without_a_whole_log_are_nan_and_say_why(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     char path[2 * ROOM], *noted;
     folder_create(&d, "x");
     folder_add(&d, &(struct fake){.id = "whole", .number = 1}, "main\t1");
@@ -353,7 +353,7 @@ static void points_without_a_whole_log_are_nan_and_say_why(void **state) {
 
 static void cells_that_the_sweep_has_no_point_for_are_empty(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "x\ty");
     folder_add(&d, &(struct fake){.id = "a", .number = 1}, "main\t1\tp");
     folder_add(&d, &(struct fake){.id = "b", .number = 2}, "main\t1\tq");
@@ -367,7 +367,7 @@ static void cells_that_the_sweep_has_no_point_for_are_empty(void **state) {
 
 static void layers_of_different_nets_are_united_in_order(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "net");
     folder_add(&d, &(struct fake){.id = "a", .number = 1, .epochs = 1, .layers = {"conv1", "fc1"}},
                "main\tsmall");
@@ -389,7 +389,7 @@ static void layers_of_different_nets_are_united_in_order(void **state) {
 
 static void labels_are_integers_or_numbers_or_texts(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "whole\treal\ttext");
     const char *const points[] = {"10\t0.5\tb", "9\t0.5\tb",  "10\t1e-3\tb", "-1\t1e-3\tb",
                                   "10\t0.5\t1", "9\t1e-3\t1", "-1\t0.5\t1"};
@@ -412,7 +412,7 @@ static void labels_are_integers_or_numbers_or_texts(void **state) {
 
 static void numbers_that_are_equal_stay_texts(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "x");
     folder_add(&d, &(struct fake){.id = "a", .number = 1}, "main\t0.5");
     folder_add(&d, &(struct fake){.id = "b", .number = 2}, "main\t5e-1");
@@ -424,7 +424,7 @@ static void numbers_that_are_equal_stay_texts(void **state) {
 
 static void seeds_beyond_the_doubles_stay_exact(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     int64_t seed[2];
     folder_create(&d, "seed*");
     folder_add(&d, &(struct fake){.id = "a", .number = 1}, "main\t9007199254740993");
@@ -439,7 +439,7 @@ static void seeds_beyond_the_doubles_stay_exact(void **state) {
 
 static void axes_called_like_variables_or_keys_get_legal_names(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     /* axes of two values, of which no two move together: the bits of the run's number */
     folder_create(&d, "lr\tepoch\tnet.seed\tdeficits[0].until\t2nd");
     for (int i = 0; i < 32; i++) {
@@ -464,7 +464,7 @@ static void axes_called_like_variables_or_keys_get_legal_names(void **state) {
 
 static void axes_that_move_together_are_one_dimension(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "removal\tname\tseed*");
     folder_add(&d, &(struct fake){.id = "a", .number = 1}, "main\t8\tlong\t1");
     folder_add(&d, &(struct fake){.id = "b", .number = 2}, "main\t8\tlong\t2");
@@ -484,7 +484,7 @@ static void axes_that_move_together_are_one_dimension(void **state) {
 
 static void one_run_without_axes_looks_like_its_log(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "");
     folder_add(&d, &(struct fake){.id = "a", .number = 1}, "main");
     struct h5_reader *r = collected(&d, NULL);
@@ -499,7 +499,7 @@ static void one_run_without_axes_looks_like_its_log(void **state) {
 
 static void attributes_in_common_stay_attributes_others_become_variables(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_fill(&d);
     struct h5_reader *r = collected(&d, NULL);
     char *experiment = h5_attr_text(r, "/", "experiment");
@@ -516,7 +516,7 @@ static void attributes_in_common_stay_attributes_others_become_variables(void **
 
 static void attribute_that_contradicts_its_axis_is_kept(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "removal");
     folder_add(&d, &(struct fake){.id = "a", .number = 1, .removal = 3}, "main\tearly");
     folder_add(&d, &(struct fake){.id = "b", .number = 2, .removal = 5}, "main\tlate");
@@ -529,7 +529,7 @@ static void attribute_that_contradicts_its_axis_is_kept(void **state) {
 
 static void mixed_numerics_are_told_and_stored(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     char *noted;
     folder_create(&d, "x");
     folder_add(&d, &(struct fake){.id = "a", .number = 1}, "main\t1");
@@ -547,7 +547,7 @@ static void mixed_numerics_are_told_and_stored(void **state) {
 
 static void other_parts_are_groups_with_axes_of_their_own(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "removal\tonset\tseed*");
     folder_add(&d, &(struct fake){.id = "a", .number = 1}, "blur\t0\t-\t1");
     folder_add(&d, &(struct fake){.id = "b", .number = 2, .epochs = 5}, "blur\t4\t-\t1");
@@ -574,7 +574,7 @@ static void other_parts_are_groups_with_axes_of_their_own(void **state) {
 
 static void folder_without_manifest_has_one_axis_of_runs(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, NULL);
     folder_add_log(&d, &(struct fake){.id = "b", .twin = "a", .number = 2});
     folder_add_log(&d, &(struct fake){.id = "a", .number = 1});
@@ -590,7 +590,7 @@ static void folder_without_manifest_has_one_axis_of_runs(void **state) {
 
 static void logs_beside_sweep_h5_are_collected(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     char path[2 * ROOM];
     folder_create(&d, NULL);
     path_in(path, &d, "runs");
@@ -613,7 +613,7 @@ static char *digest_of(const struct folder *d) {
 
 static void collecting_twice_gives_the_same_content(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_fill(&d);
     char *first = digest_of(&d), *second = digest_of(&d);
     assert_string_equal(first, second);
@@ -629,7 +629,7 @@ static void collecting_twice_gives_the_same_content(void **state) {
 
 static void log_with_other_dimensions_is_left_out_with_a_sentence(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     char *noted;
     folder_create(&d, "x");
     folder_add(&d, &(struct fake){.id = "a", .number = 1}, "main\t1");
@@ -647,7 +647,7 @@ static void log_with_other_dimensions_is_left_out_with_a_sentence(void **state) 
 
 static void arrays_larger_than_memory_are_refused(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     char path[2 * ROOM];
     folder_fill(&d);
     assert_refused(&d, &(struct collect_options){.memory = 4096}, 1, "GiB of memory");
@@ -659,7 +659,7 @@ static void arrays_larger_than_memory_are_refused(void **state) {
 /* 10000 x 5000 x 3334 x 2500 x 2000 cells do not fit into 64 bits, times rows and bytes. */
 static void grid_beyond_counting_is_refused_at_once(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "a\tb\tc\td\te");
     folder_add_log(&d, &(struct fake){.id = "r0", .number = 1});
     for (int i = 0; i < 10000; i++)
@@ -671,7 +671,7 @@ static void grid_beyond_counting_is_refused_at_once(void **state) {
 
 static void more_axes_than_an_array_holds_are_refused(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "a\tb\tc\td\te\tf\tg");
     folder_add(&d, &(struct fake){.id = "r", .number = 1}, "main\t1\t1\t1\t1\t1\t1\t1");
     assert_refused(
@@ -682,7 +682,7 @@ static void more_axes_than_an_array_holds_are_refused(void **state) {
 
 static void two_points_in_one_cell_are_refused(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "x");
     folder_add(&d, &(struct fake){.id = "a", .number = 1}, "main\t1");
     folder_add(&d, &(struct fake){.id = "b", .number = 2}, "main\t1");
@@ -692,7 +692,7 @@ static void two_points_in_one_cell_are_refused(void **state) {
 
 static void sweep_without_a_log_is_refused(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     folder_create(&d, "x");
     folder_add_point(&d, "never", "never", "main\t1");
     assert_refused(&d, &(struct collect_options){0}, 1, "no log that can be read yet");
@@ -701,7 +701,7 @@ static void sweep_without_a_log_is_refused(void **state) {
 
 static void file_instead_of_a_folder_is_refused(void **state) {
     (void)state;
-    struct folder d, file;
+    struct folder d = {0}, file = {0};
     folder_fill(&d);
     snprintf(file.path, sizeof file.path, "%.300s/runs/a.h5", d.path);
     assert_refused(&file, &(struct collect_options){0}, 2, "is a file; give the folder");
@@ -712,7 +712,7 @@ static void file_instead_of_a_folder_is_refused(void **state) {
 
 static void log_named_as_output_is_not_replaced(void **state) {
     (void)state;
-    struct folder d;
+    struct folder d = {0};
     char path[2 * ROOM], other[2 * ROOM], *said, *noted;
     struct error e = {0};
     folder_fill(&d);
