@@ -136,6 +136,7 @@ int rows_save(const struct rows *r, const struct store *s, const struct timeline
     h5_put_attr_text(w, "/", "prefix_key", t->key[last]);
     h5_put_attr_text(w, "/", "measures", t->measures);
     h5_put_attr_text(w, "/", "prefix_key_before", first > 0 ? t->key[first - 1] : "");
+    h5_put_attr_text(w, "/", "prefix_key_initial", t->key[0]);
     return h5_commit(w, where == STORED_KEPT, e);
 }
 

@@ -3,7 +3,8 @@
  *
  * Rows are content-addressed like states: the file of (key of state e, measures) holds the rows
  * first..e of the segment that ended there; the rows before `first` are found in the file of
- * state first - 1. A run's rows are read back along that chain. */
+ * state first - 1. A run's rows are read back along that chain. Attributes prefix_key, measures,
+ * prefix_key_before (of state first - 1) and prefix_key_initial (of state 0). */
 #ifndef SIM_ROWS_H
 #define SIM_ROWS_H
 
