@@ -463,6 +463,20 @@ static int fail_null(const struct param *p, struct error *e) {
                      p->name, p->preset);
 }
 
+/* Is a number written as it would be printed? Plain decimals of up to 15 digits are, which spares most
+ * values of thousands of configs the printing. */
+static bool is_canonical(const struct setting *v, const char *text) {
+    const char *digits = text + (*text == '-');
+    size_t whole = strspn(digits, "0123456789"), part = 0;
+    if (v->param->type != PARAM_INT && v->param->type != PARAM_REAL) return false;
+    if (whole == 0 || (whole > 1 && *digits == '0')) return false;
+    if (v->param->type == PARAM_INT) return !digits[whole] && whole <= 15 && v->integer != 0;
+    if (digits[whole] != '.' || fabs(v->number) < 1e-4) return false;
+    part = strspn(digits + whole + 1, "0123456789");
+    const char *last = digits + whole + part;
+    return part > 0 && !last[1] && whole + part <= 15 && (part == 1 || *last != '0');
+}
+
 static int value_set(struct setting *v, const char *text, struct error *e) {
     const struct param *p = v->param;
     const struct kind *kind = &kinds[p->type];
@@ -479,7 +493,7 @@ static int value_set(struct setting *v, const char *text, struct error *e) {
         return error_set(e, STATUS_USAGE, "%s: must be %s, not '%s'%s", p->name, wanted,
                          text_shown(text).text, hint);
     }
-    fresh.text = kind->print(&fresh);
+    fresh.text = is_canonical(&fresh, text) ? text_copy(text) : kind->print(&fresh);
     value_clear(v);
     *v = fresh;
     return STATUS_OK;

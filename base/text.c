@@ -45,14 +45,17 @@ void text_put(struct text *t, const char *bytes, size_t n) {
 
 void text_add(struct text *t, const char *format, ...) {
     va_list args;
+    text_reserve(t, 32); /* mostly enough, which spares the second printing */
     va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(t->data + t->n, t->room - t->n, format, args);
     va_end(args);
     if (n < 0) abort();
-    text_reserve(t, (size_t)n);
-    va_start(args, format);
-    vsnprintf(t->data + t->n, (size_t)n + 1, format, args);
-    va_end(args);
+    if ((size_t)n >= t->room - t->n) {
+        text_reserve(t, (size_t)n);
+        va_start(args, format);
+        vsnprintf(t->data + t->n, (size_t)n + 1, format, args);
+        va_end(args);
+    }
     t->n += (size_t)n;
 }
 

@@ -13,6 +13,7 @@
 #include "sim/check.h"
 #include "sim/claim.h"
 #include "sim/cli.h"
+#include "sim/estimate.h"
 #include "sim/log.h"
 #include "sim/preview.h"
 #include "sim/progress.h"
@@ -74,8 +75,11 @@ static int single_load(struct single *s, const struct arguments *a, struct error
 
 /* ---- run and sweep --------------------------------------------------------------------------- */
 
+/* What was trained before this call is no part of the bar. */
 static void show_epoch(void *context, const struct run_progress *p) {
-    progress_epoch(context, p, "");
+    struct progress *bar = context;
+    if (bar->done == 0) bar->total -= p->epoch - 1;
+    progress_epoch(bar, p, "");
 }
 
 static int print_final(const char *log, struct error *e) {
@@ -183,7 +187,41 @@ static int sweep_launch(const struct arguments *a, struct tree *t, struct error 
     return status;
 }
 
+static void print_seconds(const char *before, double seconds) {
+    if (seconds < 100.0)
+        printf("%s%.3g s", before, seconds);
+    else if (seconds < 3.0 * 3600.0)
+        printf("%s%.0f min", before, seconds / 60.0);
+    else
+        printf("%s%.3g h", before, seconds / 3600.0);
+}
+
+/* Time and disk; a short calibration, so that a plan of thousands of runs is there at once. */
+static void sweep_estimate(const struct arguments *a, struct tree *t) {
+    struct estimate is;
+    struct error e = {0};
+    if (tree_epochs(t) == 0) return;
+    if (estimate_tree(&is, t, (size_t)a->jobs, 0.1, &e)) {
+        fprintf(stderr, "imprint: no estimate: %s\n", e.text);
+        return;
+    }
+    print_seconds("time: about ", is.seconds);
+    printf(" with -j %ld", a->jobs);
+    print_seconds(" (", is.seconds_alone);
+    printf(" without sharing: %.2f times)", is.seconds_alone / is.seconds);
+    if (is.calibrated < is.kinds)
+        printf("; tried %zu of %zu kinds of run", is.calibrated, is.kinds);
+    printf("\ndisk: about %.3g MiB of states, rows and logs\n", (double)is.bytes / 1048576.0);
+}
+
+static void sweep_dry(const struct arguments *a, struct tree *t, double planned) {
+    tree_print(t, stdout);
+    sweep_estimate(a, t);
+    printf("planned in %.2f s\n", planned);
+}
+
 static int sweep_tree(const struct arguments *a, struct experiment *x, struct error *e) {
+    double began = system_seconds();
     struct tree t;
     struct tree_options options = {.root = a->out,
                                    .reuse = !a->no_reuse && !a->no_share,
@@ -198,7 +236,7 @@ static int sweep_tree(const struct arguments *a, struct experiment *x, struct er
     if (a->dot)
         tree_dot(&t, stdout);
     else if (a->dry_run)
-        tree_print(&t, stdout);
+        sweep_dry(a, &t, system_seconds() - began);
     else
         status = sweep_launch(a, &t, e);
     tree_free(&t);

@@ -16,6 +16,7 @@
 #include "analysis/measures/fisher_trace.h"
 #include "analysis/measures/measure.h"
 #include "base/rng.h"
+#include "base/system.h"
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
@@ -246,18 +247,34 @@ static bool is_due(int64_t epoch, int64_t every) {
     return every > 0 && epoch % every == 0;
 }
 
+static int measure_evaluation(struct run *r, struct error *e) {
+    bool refreshed = settings_is(&r->config->eval, "norm", "refreshed");
+    int status = refreshed ? evaluate_refreshed(r, e) : evaluate_all(r, e);
+    return status ? status : registered(r, e);
+}
+
+static int measure_fisher(struct run *r, struct error *e) {
+    int status = fisher(r, &r->probe_clean, FISHER_TRACE, e);
+    return status ? status : fisher(r, &r->probe_deficit, FISHER_DEFICIT_TRACE, e);
+}
+
 int measure_row(struct run *r, struct error *e) {
     int64_t epoch = r->state.epoch;
     int status = STATUS_OK;
     weight_norm(r);
-    if (is_due(epoch, settings_int(&r->config->eval, "every"))) {
-        bool refreshed = settings_is(&r->config->eval, "norm", "refreshed");
-        status = refreshed ? evaluate_refreshed(r, e) : evaluate_all(r, e);
-        if (!status) status = registered(r, e);
-    }
-    if (!status && is_due(epoch, settings_int(&r->config->fisher, "every"))) {
-        status = fisher(r, &r->probe_clean, FISHER_TRACE, e);
-        if (!status) status = fisher(r, &r->probe_deficit, FISHER_DEFICIT_TRACE, e);
-    }
+    if (is_due(epoch, settings_int(&r->config->eval, "every"))) status = measure_evaluation(r, e);
+    if (!status && is_due(epoch, settings_int(&r->config->fisher, "every")))
+        status = measure_fisher(r, e);
+    return status;
+}
+
+int measure_time(struct run *r, double *evaluation, double *fisher, struct error *e) {
+    double began = system_seconds();
+    int status = measure_evaluation(r, e);
+    *evaluation = system_seconds() - began;
+    if (status) return status;
+    began = system_seconds();
+    status = measure_fisher(r, e);
+    *fisher = system_seconds() - began;
     return status;
 }

@@ -15,4 +15,7 @@ void measure_free(struct run *r);
  * a loss is not finite. */
 int measure_row(struct run *r, struct error *e);
 
+/* Seconds that evaluation and Fisher information take, each done once whether due or not. */
+int measure_time(struct run *r, double *evaluation, double *fisher, struct error *e);
+
 #endif

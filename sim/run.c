@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/system.h"
@@ -372,6 +373,89 @@ int run_execute(const struct config *c, const struct timeline *t, const struct d
     else
         run_record_error(failure, local.text);
     if (status && e) *e = local;
+    run_free(&r);
+    return status;
+}
+
+/* ---- what it costs --------------------------------------------------------------------------- */
+
+enum { COST_BATCHES = 6 }; /* examples tried, in batches */
+
+static void first_examples(struct examples *x, size_t most) {
+    if (x->n > most) x->n = most;
+}
+
+static double share(size_t n, size_t tried) {
+    return tried ? (double)n / (double)tried : 0.0;
+}
+
+static double per_epoch(const struct settings *s, double seconds) {
+    int64_t every = settings_int(s, "every");
+    return every > 0 ? seconds / (double)every : 0.0;
+}
+
+/* One epoch of the few examples to warm up, one by the clock. */
+static int cost_training(struct run *r, double *seconds, struct error *e) {
+    int status = train_epoch(r, 0, e);
+    double began = system_seconds();
+    if (!status) status = train_epoch(r, 0, e);
+    *seconds = system_seconds() - began;
+    return status;
+}
+
+static int64_t file_bytes(const char *path) {
+    struct stat is;
+    return stat(path, &is) ? 0 : (int64_t)is.st_size;
+}
+
+static int cost_saving(struct run *r, struct run_cost *cost, double *seconds, struct error *e) {
+    char path[STORE_PATH];
+    const struct timeline *t = r->timeline;
+    int64_t epoch = r->state.epoch;
+    double began = system_seconds();
+    store_state_path(path, &r->store, t, epoch, STORED_PART);
+    int status = state_save(&r->state, path, t->key[epoch], false, e);
+    cost->state_bytes = file_bytes(path);
+    store_rows_path(path, &r->store, t, epoch, STORED_PART);
+    if (!status) status = rows_save(&r->rows, &r->store, t, 0, epoch, STORED_PART, e);
+    cost->row_bytes = file_bytes(path) / (epoch + 1) / 4; /* most of a short file is overhead */
+    *seconds = system_seconds() - began;
+    store_remove_parts(&r->store, t, epoch, epoch);
+    return status;
+}
+
+static int cost_all(struct run *r, const struct dataset *whole, struct run_cost *cost,
+                    struct error *e) {
+    double training, evaluation, fisher, saving;
+    const struct dataset *few = r->data;
+    int status = cost_training(r, &training, e);
+    if (!status) status = measure_time(r, &evaluation, &fisher, e);
+    if (!status) status = cost_saving(r, cost, &saving, e);
+    if (status) return status;
+    size_t probes = (size_t)settings_int(&r->config->fisher, "probes");
+    if (probes > whole->train.n) probes = whole->train.n;
+    cost->epoch = saving + training * share(whole->train.n, few->train.n) +
+                  per_epoch(&r->config->eval, evaluation * share(whole->test.n, few->test.n)) +
+                  per_epoch(&r->config->fisher, fisher * share(probes, r->probes.n));
+    return STATUS_OK;
+}
+
+int run_cost(const struct config *c, const struct timeline *t, const struct dataset *d,
+             const char *folder, struct run_cost *cost, struct error *e) {
+    struct dataset few = *d;
+    struct run_options o = {.root = folder, .twin_id = "", .threads = 1};
+    struct run r = {.config = c, .timeline = t, .data = &few, .options = &o};
+    size_t most = COST_BATCHES * (size_t)settings_int(&c->train, "batch");
+    double began = system_seconds();
+    *cost = (struct run_cost){0};
+    first_examples(&few.train, most);
+    first_examples(&few.test, most);
+    first_examples(&few.validation, most);
+    run_log_path(r.log, folder, settings_text(&c->top, "experiment"), t);
+    int status = run_create(&r, e);
+    if (!status) net_init(r.net, c->net_seed);
+    cost->start = system_seconds() - began;
+    if (!status) status = cost_all(&r, d, cost, e);
     run_free(&r);
     return status;
 }

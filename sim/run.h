@@ -56,6 +56,16 @@ void run_error_path(char path[RUN_PATH], const char *root, const char *experimen
                     const struct timeline *t);
 void run_record_error(const char *path, const char *sentence);
 
+/* What a run costs here and now, from a few batches, some examples and one state written and removed
+ * under `folder`. It trains nothing that stays. */
+struct run_cost {
+    double start;                   /* seconds before the first epoch and after the last */
+    double epoch;                   /* seconds per epoch: training, measuring, saving */
+    int64_t state_bytes, row_bytes; /* of a state; of a row */
+};
+int run_cost(const struct config *c, const struct timeline *t, const struct dataset *d,
+             const char *folder, struct run_cost *cost, struct error *e);
+
 /* What measuring needs of a run (sim/measure.c). */
 struct run {
     const struct config *config;

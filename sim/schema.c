@@ -317,10 +317,11 @@ const char *section_key(const struct section *s) {
 }
 
 bool section_inside(const struct section *child, const struct section *parent) {
-    size_t n = strlen(parent->path), head = (size_t)(section_key(child) - child->path);
+    size_t n = strlen(parent->path);
     if (!*child->path) return false;
-    if (n == 0) return head == 0;
-    return head == n + 1 && !strncmp(child->path, parent->path, n);
+    if (n == 0) return !strchr(child->path, '.');
+    return !strncmp(child->path, parent->path, n) && child->path[n] == '.' &&
+           !strchr(child->path + n + 1, '.');
 }
 
 /* ---- looking things up ----------------------------------------------------------------------- */

@@ -79,14 +79,17 @@ static int windows_resolve(struct timeline *t, const struct config *c, struct er
 /* The schedule's clock. `run` counts from epoch 0; `removal` runs from 0 and starts again at the
  * removal. Its span is then the clean budget in both phases, so that the deficit phase does not
  * depend on when it will end. */
-static double rate_of(const struct timeline *t, const struct config *c, int64_t epoch) {
+static void rates_resolve(struct timeline *t, const struct config *c) {
     const struct settings *lr = &c->lr;
     bool restarts = settings_is(lr, "clock", "removal");
     int64_t span = restarts ? t->total - t->removal : t->total;
-    int64_t at = restarts && epoch >= t->removal ? epoch - t->removal : epoch;
     int64_t warmup = settings_int(lr, "warmup");
-    double warm = at < warmup ? (double)(at + 1) / (double)warmup : 1.0;
-    return settings_real(lr, "base") * warm * c->schedule->factor(lr, at, span);
+    double base = settings_real(lr, "base");
+    for (int64_t epoch = 0; epoch < t->total; epoch++) {
+        int64_t at = restarts && epoch >= t->removal ? epoch - t->removal : epoch;
+        double warm = at < warmup ? (double)(at + 1) / (double)warmup : 1.0;
+        t->rate[epoch] = base * warm * c->schedule->factor(lr, at, span);
+    }
 }
 
 int timeline_resolve(struct timeline *t, const struct config *c, struct error *e) {
@@ -99,7 +102,7 @@ int timeline_resolve(struct timeline *t, const struct config *c, struct error *e
         timeline_free(t);
         return error_set(e, STATUS_FAILED, "out of memory for %lld epochs", (long long)t->total);
     }
-    for (int64_t epoch = 0; epoch < t->total; epoch++) t->rate[epoch] = rate_of(t, c, epoch);
+    rates_resolve(t, c);
     return STATUS_OK;
 }
 

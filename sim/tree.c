@@ -29,6 +29,7 @@ struct planner {
     struct map *by_id;
     struct map *twins; /* clean configs that were met, by their settings */
     struct map *nets;  /* net and data set combinations that were checked */
+    struct map *kinds;
     struct shelf *shelf;
     int64_t bytes;
 };
@@ -46,6 +47,37 @@ static int planner_check(struct planner *p, const struct config *c, size_t data,
     if (status || map_get(p->nets, key) != MAP_NONE) return status;
     map_add(p->nets, key, 0);
     return check_net(c, d, e);
+}
+
+static void hash_but_seed(struct hash *h, const struct settings *s) {
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->values[i].param->name, "seed") != 0)
+            hash_text(h, s->values[i].is_set ? s->values[i].text : NULL);
+}
+
+/* What an epoch costs depends on sizes, not on seeds, rates or windows. */
+static size_t planner_kind(struct planner *p, const struct config *c, const struct dataset *d) {
+    char key[HASH_TEXT];
+    struct hash *h = hash_create();
+    size_t n;
+    const char *const *measures = settings_texts(&c->top, "measures", &n);
+    for (size_t i = 0; i < n; i++) hash_text(h, measures[i]);
+    for (size_t m = 0; m < d->modalities_n; m++)
+        hash_int(h, (int64_t)modality_bytes(&d->modality[m]));
+    const size_t sizes[] = {d->train.n, d->test.n, d->validation.n, c->deficits_n};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) hash_int(h, (int64_t)sizes[i]);
+    hash_text(h, c->arch->name);
+    hash_text(h, c->optimizer_type->name);
+    hash_int(h, settings_int(&c->train, "batch"));
+    hash_but_seed(h, &c->net);
+    hash_but_seed(h, &c->augment);
+    hash_but_seed(h, &c->eval);
+    hash_but_seed(h, &c->fisher);
+    hash_digest(h, key);
+    hash_free(h);
+    long kind = map_add(p->kinds, key, (long)p->tree->kinds_n);
+    if (kind == (long)p->tree->kinds_n) p->tree->kinds_n++;
+    return (size_t)kind;
 }
 
 /* A million runs of a hundred epochs fill gigabytes: say so before they do. */
@@ -102,6 +134,7 @@ static int planner_add(struct planner *p, const struct config *c, size_t point, 
     }
     tree_grow(t);
     planner_look(p, &run);
+    run.kind = planner_kind(p, c, library_about(t->library, run.data));
     run.twin = t->runs_n;
     t->runs[t->runs_n] = run;
     *which = (size_t)map_add(p->by_id, run.timeline.run_id, (long)t->runs_n++);
@@ -335,11 +368,13 @@ int tree_create(struct tree *t, const struct experiment *x, const struct tree_op
                         .by_id = map_create(),
                         .twins = map_create(),
                         .nets = map_create(),
+                        .kinds = map_create(),
                         .shelf = shelf_read(&store)};
     int status = plan(&p, e);
     map_free(p.by_id);
     map_free(p.twins);
     map_free(p.nets);
+    map_free(p.kinds);
     shelf_free(p.shelf);
     if (status) tree_free(t);
     return status;

@@ -25,6 +25,7 @@ struct tree_run {
     bool clean;   /* or of this point's clean twin */
     size_t twin;  /* run; itself when it is clean */
     size_t data;  /* which data set of the library */
+    size_t kind;  /* runs of one kind cost the same per epoch */
     bool finished;
     bool diverged;  /* finished, but diverged */
     bool again;     /* its finished log does not count: force, retry_diverged */
@@ -53,7 +54,7 @@ struct library; /* the data sets of an experiment, each loaded once */
 
 struct tree {
     const struct experiment *experiment;
-    size_t runs_n, segments_n, points_n;
+    size_t runs_n, segments_n, points_n, kinds_n;
     struct tree_run *runs;
     struct tree_segment *segments; /* parents may come after their children */
     struct tree_point *points;     /* one per point of the experiment, in its order */
