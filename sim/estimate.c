@@ -62,6 +62,7 @@ static void take_mean(struct kinds *k) {
         mean.start += k->cost[i].start / n;
         mean.epoch += k->cost[i].epoch / n;
         mean.state_bytes += k->cost[i].state_bytes / (int64_t)k->calibrated;
+        mean.rows_bytes += k->cost[i].rows_bytes / (int64_t)k->calibrated;
         mean.row_bytes += k->cost[i].row_bytes / (int64_t)k->calibrated;
     }
     for (size_t i = 0; i < k->n; i++)
@@ -177,8 +178,8 @@ static int64_t disk(const struct tree *t, const struct kinds *k) {
         const struct tree_run *r = &t->runs[i];
         if (r->finished) continue;
         const struct run_cost *cost = &k->cost[r->kind];
-        bytes += (int64_t)(r->keep_n + 1) * cost->state_bytes +
-                 (2 * r->timeline.total - r->start) * cost->row_bytes + 40000;
+        bytes += (int64_t)(r->keep_n + 1) * (cost->state_bytes + cost->rows_bytes) +
+                 (2 * r->timeline.total - r->start) * cost->row_bytes + 2 * cost->rows_bytes;
     }
     return bytes;
 }

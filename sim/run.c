@@ -418,7 +418,10 @@ static int cost_saving(struct run *r, struct run_cost *cost, double *seconds, st
     cost->state_bytes = file_bytes(path);
     store_rows_path(path, &r->store, t, epoch, STORED_PART);
     if (!status) status = rows_save(&r->rows, &r->store, t, 0, epoch, STORED_PART, e);
-    cost->row_bytes = file_bytes(path) / (epoch + 1) / 4; /* most of a short file is overhead */
+    cost->rows_bytes = file_bytes(path);
+    for (size_t s = 0; s < r->rows.series_n; s++)
+        cost->row_bytes +=
+            (int64_t)(sizeof(double) * (r->rows.series[s].per_layer ? r->rows.layers : 1));
     *seconds = system_seconds() - began;
     store_remove_parts(&r->store, t, epoch, epoch);
     return status;

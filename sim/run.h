@@ -59,9 +59,11 @@ void run_record_error(const char *path, const char *sentence);
 /* What a run costs here and now, from a few batches, some examples and one state written and removed
  * under `folder`. It trains nothing that stays. */
 struct run_cost {
-    double start;                   /* seconds before the first epoch and after the last */
-    double epoch;                   /* seconds per epoch: training, measuring, saving */
-    int64_t state_bytes, row_bytes; /* of a state; of a row */
+    double start;        /* seconds before the first epoch and after the last */
+    double epoch;        /* seconds per epoch: training, measuring, saving */
+    int64_t state_bytes; /* of a state's file */
+    int64_t rows_bytes;  /* of a file of rows that holds one; a log without rows is about two */
+    int64_t row_bytes;   /* of each further row */
 };
 int run_cost(const struct config *c, const struct timeline *t, const struct dataset *d,
              const char *folder, struct run_cost *cost, struct error *e);
