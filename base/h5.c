@@ -419,23 +419,21 @@ static struct seal seal_of(const void *content, size_t n) {
     return s;
 }
 
-enum sealed { SEAL_NONE, SEAL_WHOLE, SEAL_BROKEN };
-
-static enum sealed seal_check(const char *path) {
+enum h5_seal h5_seal(const char *path) {
     struct stat is;
-    enum sealed result = SEAL_NONE;
+    enum h5_seal result = H5_UNSEALED;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &is) || is.st_size < (off_t)sizeof(struct seal)) {
         if (fd >= 0) close(fd);
-        return SEAL_NONE;
+        return H5_UNSEALED;
     }
     size_t size = (size_t)is.st_size, n = size - sizeof(struct seal);
     char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
-    if (bytes == MAP_FAILED) return SEAL_NONE;
+    if (bytes == MAP_FAILED) return H5_UNSEALED;
     if (!memcmp(bytes + n, seal_magic, sizeof seal_magic)) {
         struct seal s = seal_of(bytes, n);
-        result = memcmp(bytes + n, &s, sizeof s) ? SEAL_BROKEN : SEAL_WHOLE;
+        result = memcmp(bytes + n, &s, sizeof s) ? H5_BROKEN : H5_SEALED;
     }
     munmap(bytes, size);
     return result;
@@ -486,7 +484,7 @@ static int replace_file(const char *path, const void *data, size_t n, bool durab
 /* STATUS_OK: a whole file of this content is at the writer's place; STATUS_DIFFERS: one of another
  * content; STATUS_FAILED: none. */
 static int compare_there(const struct h5_writer *w, const char *digest) {
-    struct h5_reader *there;
+    struct h5_reader *there = NULL;
     if (h5_open_sealed(&there, w->path, NULL)) return STATUS_FAILED;
     char *is = h5_attr_text(there, "/", "content_digest");
     int status = is && !strcmp(is, digest) ? STATUS_OK : STATUS_DIFFERS;
@@ -558,8 +556,8 @@ static int open_file(struct h5_reader **out, const char *path, bool must_be_seal
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     if (access(path, R_OK))
         return error_set(e, STATUS_FAILED, "%s: cannot read it: %s", path, strerror(errno));
-    enum sealed seal = seal_check(path);
-    if (seal == SEAL_BROKEN || (must_be_sealed && seal == SEAL_NONE))
+    enum h5_seal seal = h5_seal(path);
+    if (seal == H5_BROKEN || (must_be_sealed && seal == H5_UNSEALED))
         return error_set(e, STATUS_FAILED, "%s: it is damaged: its bytes do not match its seal",
                          path);
     hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
@@ -874,6 +872,24 @@ char **h5_list(struct h5_reader *r, const char *group, size_t *n) {
         H5Literate(g, H5_INDEX_NAME, H5_ITER_INC, NULL, add_dataset_name, &names);
         H5Oclose(g);
     }
+    *n = names.n;
+    return names.texts;
+}
+
+static herr_t add_dataset_path(hid_t file, const char *path, const H5O_info_t *info, void *into) {
+    (void)file;
+    if (info->type == H5O_TYPE_DATASET) add_name(into, path);
+    return 0;
+}
+
+static int compare_texts(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **h5_list_all(struct h5_reader *r, size_t *n) {
+    struct names names = {NULL, 0};
+    H5Ovisit2(r->file, H5_INDEX_NAME, H5_ITER_INC, add_dataset_path, &names, H5O_INFO_BASIC);
+    if (names.n) qsort(names.texts, names.n, sizeof *names.texts, compare_texts);
     *n = names.n;
     return names.texts;
 }

@@ -71,6 +71,12 @@ void h5_abandon(struct h5_writer *w);
 /* Files that imprint wrote end in a seal, a hash of all their bytes, so that a torn or flipped one
  * is refused before the library reads it (which may crash on damaged files); other programs do not
  * see it. h5_open takes any file without a broken seal, h5_open_sealed only sealed ones. */
+enum h5_seal {
+    H5_UNSEALED, /* none at its end: another program's file, one cut short, or none to read */
+    H5_SEALED,
+    H5_BROKEN
+};
+enum h5_seal h5_seal(const char *path);
 struct h5_reader;
 int h5_open(struct h5_reader **r, const char *path, struct error *e); /* no locking */
 int h5_open_sealed(struct h5_reader **r, const char *path, struct error *e);
@@ -96,6 +102,8 @@ int64_t h5_attr_int(struct h5_reader *r, const char *object, const char *name, i
 double h5_attr_real(struct h5_reader *r, const char *object, const char *name); /* NaN: none */
 /* Names of the datasets (not groups) of a group, in order of name; malloc'ed, each too. */
 char **h5_list(struct h5_reader *r, const char *group, size_t *n);
+/* The same of all groups, as paths ("final/rows"), in order of their bytes. */
+char **h5_list_all(struct h5_reader *r, size_t *n);
 /* Names of an object's attributes likewise, and what kind one is (H5_NONE: there is none). */
 char **h5_attr_list(struct h5_reader *r, const char *object, size_t *n);
 enum h5_kind h5_attr_kind(struct h5_reader *r, const char *object, const char *name);

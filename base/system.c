@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,19 @@ int system_make_folder(const char *path, struct error *e) {
     if (stat(path, &is) || !S_ISDIR(is.st_mode))
         return error_set(e, STATUS_FAILED, "%s: not a folder", path);
     return STATUS_OK;
+}
+
+static int remove_one(const char *path, const struct stat *is, int kind, struct FTW *where) {
+    (void)is;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+int system_remove_folder(const char *path, struct error *e) {
+    enum { OPEN_FOLDERS = 8 };
+    if (!nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS)) return STATUS_OK;
+    return error_set(e, STATUS_FAILED, "%s: cannot remove it: %s", path, strerror(errno));
 }
 
 /* ---- processes ------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 
 /* Make a folder and its parents; one that is there is fine. */
 int system_make_folder(const char *path, struct error *e);
+/* Remove a folder with all that is in it; symbolic links are removed, not followed. */
+int system_remove_folder(const char *path, struct error *e);
 
 /* This machine since its start, as this process sees it: a hash of host name, boot id and process
  * namespace. Process numbers mean something only between processes that are at the same place. */

@@ -35,7 +35,7 @@ static const struct option_row rows[] = {
     OPTION_NUMBER("threads", NULL, threads, "N", 256,
                   "Threads in the run; the bits do not change."),
     OPTION_NUMBER("until", NULL, until, "EPOCH", 1000000, "Stop there, with the state kept."),
-    OPTION_FLAG("dry-run", NULL, dry_run, "Print what would be trained, and stop."),
+    OPTION_FLAG("dry-run", NULL, dry_run, "Print what would be done, and stop."),
     OPTION_FLAG("dot", NULL, dot, "With --dry-run: print the tree for graphviz."),
     OPTION_FLAG("force", NULL, force, "Train again although the log is finished."),
     OPTION_FLAG("no-reuse", NULL, no_reuse, "Train every epoch; read no state from disk."),
@@ -45,9 +45,14 @@ static const struct option_row rows[] = {
     OPTION_NUMBER("memory", NULL, memory, "MIB", 1 << 30, "Limit of a plan's memory (2048)."),
     OPTION_TEXT("against", NULL, against, "REF",
                 "Compare with a summary.tsv, or a folder with one."),
+    OPTION_FLAG("from-states", NULL, from_states,
+                "Train only from the last state on disk before the end."),
+    OPTION_TEXT("tolerance", NULL, tolerance, "R",
+                "For logs of other numerics: how far values may be apart (0.1)."),
+    OPTION_TEXT("keep", NULL, keep, "WHAT", "Keep states: 'final', epochs, or both (final,10,25)."),
     OPTION_FLAG("no-figures", NULL, no_figures, "Tables only."),
     OPTION_FLAG("record-host", NULL, record_host, "Put host and user name into the log."),
-    OPTION_FLAG("quiet", "q", quiet, "No progress on stderr."),
+    OPTION_FLAG("quiet", "q", quiet, "No progress on stderr; no more than a summary."),
     OPTION_FLAG("help", "h", help, "This text."),
 };
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -83,7 +88,7 @@ static int print_help(void) {
     for (const struct command *c = commands; c->name; c++) printf("  %-9s %s\n", c->name, c->doc);
     printf("\n'imprint COMMAND --help' shows arguments, options and examples.\n"
            "exit status: 0 done, 1 run-time failure, 2 usage or config error, 3 some runs of a\n"
-           "sweep failed, 130 interrupted (state saved)\n");
+           "sweep failed, 4 verify found a difference, 130 interrupted (state saved)\n");
     return STATUS_OK;
 }
 

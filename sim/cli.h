@@ -13,16 +13,17 @@ enum { CLI_WORDS = 256 };
 struct arguments {
     const char *words[CLI_WORDS]; /* what is no option: CONFIG, key=value, ... */
     size_t words_n;
-    const char *out;     /* --out, default "results" */
-    const char *profile; /* --profile; NULL: none */
-    const char *output;  /* --output; NULL: the command's own name */
-    const char *against; /* --against; NULL: no comparison */
-    long jobs;           /* -j; default: the cores of this process */
-    long threads;        /* --threads, default 1 */
-    long memory;         /* --memory, MiB; 0: the default */
-    long until;          /* --until, epochs; 0: to the end */
+    const char *out;       /* --out, default "results" */
+    const char *profile;   /* --profile; NULL: none */
+    const char *output;    /* --output; NULL: the command's own name */
+    const char *tolerance; /* --tolerance, a number; NULL: the default */
+    const char *against;   /* --against; NULL: no comparison */
+    long jobs;             /* -j; default: the cores of this process */
+    long threads;          /* --threads, default 1 */
+    long memory;           /* --memory, MiB; 0: the default */
+    long until;            /* --until, epochs; 0: to the end */
     bool force, quiet, dry_run, dot, fail_fast, no_reuse, no_share, retry_failed, no_figures,
-        record_host, help;
+        from_states, record_host, help;
     const volatile sig_atomic_t *stop;
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "analysis/collect.h"
 #include "analysis/measures/measure.h"
@@ -10,8 +11,10 @@
 #include "analysis/table.h"
 #include "base/h5.h"
 #include "base/system.h"
+#include "base/text.h"
 #include "sim/check.h"
 #include "sim/claim.h"
+#include "sim/clean.h"
 #include "sim/cli.h"
 #include "sim/estimate.h"
 #include "sim/log.h"
@@ -19,7 +22,9 @@
 #include "sim/progress.h"
 #include "sim/run.h"
 #include "sim/launch.h"
+#include "sim/status.h"
 #include "sim/tree.h"
+#include "sim/verify.h"
 
 static int load(struct experiment **x, const struct arguments *a, struct error *e) {
     return experiment_load(x, a->words[0], a->profile, a->words + 1, a->words_n - 1, e);
@@ -252,6 +257,18 @@ static int command_sweep(const struct arguments *a, struct error *e) {
     return status;
 }
 
+/* ---- what is there, and what may go ---------------------------------------------------------- */
+
+static int command_status(const struct arguments *a, struct error *e) {
+    struct status_options options = {.quiet = a->quiet};
+    return status_print(a->words, a->words_n, &options, stdout, e);
+}
+
+static int command_clean(const struct arguments *a, struct error *e) {
+    struct clean_options options = {.dry_run = a->dry_run, .quiet = a->quiet, .keep = a->keep};
+    return clean_results(a->words_n ? a->words[0] : "results", &options, stdout, e);
+}
+
 /* ---- reading results ------------------------------------------------------------------------- */
 
 static int command_report(const struct arguments *a, struct error *e) {
@@ -266,6 +283,42 @@ static int command_table(const struct arguments *a, struct error *e) {
 static int command_collect(const struct arguments *a, struct error *e) {
     struct collect_options options = {.output = a->output};
     return collect(a->words[0], &options, stdout, stderr, e);
+}
+
+/* ---- verify ---------------------------------------------------------------------------------- */
+
+/* The words that are logs; the last data.path=FOLDER goes into the options. */
+static int verify_words(const struct arguments *a, const char *logs[CLI_WORDS], size_t *n,
+                        struct verify_options *o, struct error *e) {
+    *n = 0;
+    for (size_t i = 0; i < a->words_n; i++) {
+        bool is_override = strchr(a->words[i], '=') && access(a->words[i], F_OK);
+        if (!is_override)
+            logs[(*n)++] = a->words[i];
+        else if (!strncmp(a->words[i], "data.path=", 10))
+            o->data_path = a->words[i] + 10;
+        else
+            return error_set(e, STATUS_USAGE,
+                             "verify: %s: only data.path can be overridden; any other key would "
+                             "check another run",
+                             a->words[i]);
+    }
+    return *n ? STATUS_OK : error_set(e, STATUS_USAGE, "verify: give a log");
+}
+
+static int command_verify(const struct arguments *a, struct error *e) {
+    const char *logs[CLI_WORDS];
+    size_t n;
+    struct verify_options o = {.from_states = a->from_states,
+                               .tolerance = VERIFY_TOLERANCE,
+                               .threads = (int)a->threads,
+                               .quiet = a->quiet,
+                               .stop = a->stop};
+    if (a->tolerance && (!text_real(a->tolerance, &o.tolerance) || o.tolerance < 0.0))
+        return error_set(e, STATUS_USAGE, "--tolerance: '%s' is not a number from 0 on",
+                         a->tolerance);
+    int status = verify_words(a, logs, &n, &o, e);
+    return status ? status : verify(logs, n, &o, stdout, e);
 }
 
 /* ---- data and preview ------------------------------------------------------------------------ */
@@ -444,6 +497,15 @@ const struct command commands[] = {
      "  imprint sweep configs/achille2019/fig1-blur-removal.yaml --profile laptop \\\n"
      "      data.path=cifar-10-batches-bin --dry-run\n",
      1, CLI_WORDS, command_sweep},
+    {"status", "DIR...", "Every run of a sweep: pending, running, done, failed; time left.",
+     "quiet",
+     "  imprint status results/demo\n"
+     "  imprint status results --quiet\n",
+     1, CLI_WORDS, command_status},
+    {"clean", "[DIR]", "Remove the states that no unfinished run needs.", "dry-run keep quiet",
+     "  imprint clean --dry-run\n"
+     "  imprint clean results --keep final,10\n",
+     0, 1, command_clean},
     {"report", "DIR...", "Tables, figures and report.html of a sweep's folder or of logs.",
      "no-figures against",
      "  imprint report results/demo\n"
@@ -459,6 +521,13 @@ const struct command commands[] = {
      "  python3 -c 'import xarray as xr\n"
      "  print(xr.open_dataset(\"results/demo/sweep.h5\").test_accuracy.mean(\"seed\"))'\n",
      1, 1, command_collect},
+    {"verify", "LOG|DIR... [data.path=FOLDER]",
+     "Train a log's config again and compare every value, bit for bit.",
+     "from-states tolerance threads quiet",
+     "  imprint verify results/demo/runs/ID.h5\n"
+     "  imprint verify results/demo --threads 2\n"
+     "  imprint verify results/demo/runs/ID.h5 --from-states\n",
+     1, CLI_WORDS, command_verify},
     {"preview", "CONFIG [key=value ...]", "A PNG of what the net sees, clean and spoiled.",
      "profile output", "  imprint preview configs/demo.yaml seed=1 --output sheet.png\n", 1,
      CLI_WORDS, command_preview},
