@@ -112,6 +112,7 @@ static void dot_segment(const struct tree *t, size_t i, FILE *out) {
     const struct tree_segment *s = &t->segments[i];
     fprintf(out, "  s%zu [label=\"%lld\"%s];\n", i, (long long)s->until,
             s->on_disk ? ", style=filled" : "");
+    if (s->until == 0) return; /* the initialization itself: nothing is trained up to it */
     if (s->parent == TREE_NONE)
         fprintf(out, "  r%zu [label=\"0\"];\n  r%zu", i, i);
     else
@@ -142,7 +143,9 @@ void tree_dot(const struct tree *t, FILE *out) {
                  "  edge [fontname=\"Helvetica\", fontsize=10];\n");
     for (size_t i = 0; i < t->segments_n; i++) dot_segment(t, i, out);
     for (size_t i = 0; i < t->runs_n; i++) dot_run(t, i, out);
-    fprintf(out, "}\n");
+    fprintf(out, "  { rank=max;");
+    for (size_t i = 0; i < t->runs_n; i++) fprintf(out, " n%zu;", i);
+    fprintf(out, " }\n}\n");
 }
 
 /* ---- as tables ------------------------------------------------------------------------------- */
