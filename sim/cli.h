@@ -18,6 +18,7 @@ struct arguments {
     const char *output;    /* --output; NULL: the command's own name */
     const char *tolerance; /* --tolerance, a number; NULL: the default */
     const char *against;   /* --against; NULL: no comparison */
+    const char *keep;      /* --keep; NULL: nothing */
     long jobs;             /* -j; default: the cores of this process */
     long threads;          /* --threads, default 1 */
     long memory;           /* --memory, MiB; 0: the default */
