@@ -535,7 +535,7 @@ static void map_and_sensitivity_are_drawn_with_their_data_beside_them(void **sta
     free(text);
     char *data = file_text(&d, "figures/map-window.tsv");
     assert_has(data, "\n2\t4\t10\t7.515862"); /* 10 - 4.302653 / sqrt(3) */
-    assert_has(data, "\t3\t1\t0\t\302\2612.5\n");
+    assert_has(data, "\t3\t1\t0\t10.0\t\302\2612.5\n");
     free(data);
     data = file_text(&d, "figures/sensitivity-window.tsv");
     assert_has(data, "\n8\t0\t20\t17.5158");

@@ -52,10 +52,10 @@ static char *half_label(struct interval t) {
     return memory_print("\302\261%.1f", (t.high - t.low) / 2);
 }
 
-/* Column 1 to 9: onset, length, drop, low, high, n, place in the map, the cell's second line. */
+/* The cells' words are made here: gnuplot would round the ten digits of the file, not the mean. */
 static void write_map_data(struct plot *p, const struct window_map *m) {
     plot_block(p);
-    fputs("onset\tlength\tdrop\tlow\thigh\tpairs\tcolumn\trow\thalf\n", p->data);
+    fputs("onset\tlength\tdrop\tlow\thigh\tpairs\tcolumn\trow\tlabel\thalf\n", p->data);
     for (size_t i = 0; i < m->windows_n; i++) {
         const struct window *w = &m->windows[i];
         struct interval t = w->row->drop_t;
@@ -65,8 +65,8 @@ static void write_map_data(struct plot *p, const struct window_map *m) {
         plot_number(p->data, t.mean);
         plot_number(p->data, t.low);
         plot_number(p->data, t.high);
-        fprintf(p->data, "\t%zu\t%zu\t%zu\t%s\n", t.n, onset_index(m, w->onset),
-                length_index(m, w->length), half);
+        fprintf(p->data, "\t%zu\t%zu\t%zu\t%.1f\t%s\n", t.n, onset_index(m, w->onset),
+                length_index(m, w->length), fabs(t.mean) < 0.05 ? 0 : t.mean, half);
         free(half);
     }
 }
@@ -110,12 +110,10 @@ static void write_map_script(struct plot *p, const struct window_map *m) {
             "plot '%s.tsv' index 0 using 7:8:($7-0.48):($7+0.48):($8-0.47):($8+0.47):3 skip 1 with "
             "boxxyerror fs solid 1 border lc rgb '#bbbbbb' fc palette notitle, \\\n",
             p->name);
-    fprintf(p->script,
-            " '' index 0 using 7:8:(sprintf('%%.1f', abs($3) < 0.05 ? 0 : $3)) skip 1 "
-            "with labels offset 0,%s font ',11' notitle",
+    fprintf(p->script, " '' index 0 using 7:8:9 skip 1 with labels offset 0,%s font ',11' notitle",
             second ? "0.45" : "0");
     if (second)
-        fputs(", \\\n '' index 0 using 7:8:9 skip 1 with labels offset 0,-0.6 font ',8' tc rgb "
+        fputs(", \\\n '' index 0 using 7:8:10 skip 1 with labels offset 0,-0.6 font ',8' tc rgb "
               "'#222222' notitle",
               p->script);
     fputc('\n', p->script);
