@@ -119,6 +119,25 @@ diverging_run_does_not_stop_the_others() {
     [ "$status" = 3 ] && grep -q "1 diverged" "$TMPDIR/wild.out" && grep -q "not finite" "$TMPDIR/wild.err"
 }
 
+# A diverged run is a result; --retry-failed trains it again.
+wild() {
+    "$IMPRINT" sweep "$config" -q --out "$TMPDIR/wild" 'deficits[0].until=0' 'seed=1' \
+        'train.lr.base=0.05,1000' train.optimizer.weight_decay=1 "$@" 2>/dev/null
+}
+diverged_runs_stay() { wild >"$TMPDIR/wild.out"; [ $? = 3 ] && grep -q "1 of 2 runs done, 1 diverged; 0 epochs" "$TMPDIR/wild.out"; }
+retries_diverged() { wild --retry-failed --dry-run | grep -q "[1-9][0-9]* epochs to train"; }
+
+# Why a run failed stays beside its log, until it is done.
+failure_is_kept() {
+    ls "$TMPDIR"/wild/tiny/runs/*.error && grep -q "not finite" "$TMPDIR"/wild/tiny/runs/*.error
+}
+
+stops_and_goes_on() {
+    one="$TMPDIR/until"
+    says "4 epochs trained" "$IMPRINT" run "$config" 'sweep=~' 'deficits[0].until=2' -q --out "$one" --until 4 &&
+        says "4 epochs trained from epoch 4 on" "$IMPRINT" run "$config" 'sweep=~' 'deficits[0].until=2' -q --out "$one"
+}
+
 reports() {
     "$IMPRINT" report "$TMPDIR/one/tiny" >"$TMPDIR/report.txt" || return 1
     cat "$TMPDIR/report.txt"
@@ -162,6 +181,13 @@ check "runs trained alone from scratch have the same bits" unshared
 check "two sweeps on one folder share the work" second_sweep_shares_the_work
 check "claims that nobody touched for a minute are stale" stale_claim_is_no_claim
 check "a run that diverges does not stop the others" diverging_run_does_not_stop_the_others
+check "a diverged run stays as it is" diverged_runs_stay
+check "unless its retry is asked for" retries_diverged
+check "why a run failed is kept beside its log" failure_is_kept
+check "a run stopped at an epoch goes on from it" stops_and_goes_on
+check "a graph goes with a dry run" refused 2 "--dot: goes with --dry-run" "$IMPRINT" sweep "$config" --dot
+check "a plan too large for its memory is refused" refused 2 "--memory MIB raises" "$IMPRINT" sweep "$config" \
+    --dry-run --memory 1 "seed=$(seq -s, 1 400)" "data.seed=1" "net.seed=$(seq -s, 1 20)"
 check "a report of the sweep has drops and a self-contained page" reports
 check "a preview is a PNG" previews
 check "h5dump reads a log" h5dump_reads
