@@ -115,6 +115,7 @@ struct sums {
     size_t runs[SURVEY_STATES];
     int64_t done, total, left; /* epochs; `left` are to be trained */
     int64_t longest;           /* left in one run */
+    size_t unfinished;         /* runs */
 };
 
 static struct sums sums_of(const struct survey *s) {
@@ -124,6 +125,7 @@ static struct sums sums_of(const struct survey *s) {
         int64_t from = r->done > r->start ? r->done : r->start;
         int64_t left = survey_is_finished(r) || r->epochs < from ? 0 : r->epochs - from;
         sum.runs[r->state]++;
+        sum.unfinished += !survey_is_finished(r);
         sum.done += r->done;
         sum.total += r->state == SURVEY_DIVERGED || r->epochs < 0 ? r->done : r->epochs;
         sum.left += left;
@@ -166,7 +168,7 @@ static void print_summary(const struct survey *s, const struct sums *sum, FILE *
     for (enum survey_state i = SURVEY_DONE + 1; i < SURVEY_STATES; i++)
         if (sum->runs[i]) fprintf(out, ", %zu %s", sum->runs[i], survey_state_name(i));
     fprintf(out, "; %" PRId64 " of %" PRId64 " epochs", sum->done, sum->total);
-    if (sum->left) fprintf(out, ", %" PRId64 " to train", sum->left);
+    if (sum->unfinished) fprintf(out, ", %" PRId64 " to train", sum->left);
     print_pace(sum, sum->left ? median_seconds(s) : NAN, out);
     fputc('\n', out);
 }
