@@ -172,13 +172,20 @@ static double play(struct play *p) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+/* States that it leaves: the branches that it passes, and its end. */
+static int64_t states_of(const struct tree_run *r) {
+    int64_t n = 1;
+    for (size_t k = 0; k < r->keep_n; k++) n += r->keep[k] > r->start;
+    return n;
+}
+
 static int64_t disk(const struct tree *t, const struct kinds *k) {
     int64_t bytes = 0;
     for (size_t i = 0; i < t->runs_n; i++) {
         const struct tree_run *r = &t->runs[i];
         if (r->finished) continue;
         const struct run_cost *cost = &k->cost[r->kind];
-        bytes += (int64_t)(r->keep_n + 1) * (cost->state_bytes + cost->rows_bytes) +
+        bytes += states_of(r) * (cost->state_bytes + cost->rows_bytes) +
                  (2 * r->timeline.total - r->start) * cost->row_bytes + 2 * cost->rows_bytes;
     }
     return bytes;

@@ -282,18 +282,6 @@ static void shape_enter(struct shape *s, size_t i, int64_t stop) {
 
 /* ---- the work -------------------------------------------------------------------------------- */
 
-static void keep_add(struct tree_run *r, int64_t epoch) {
-    size_t at = 0;
-    while (at < r->keep_n && r->keep[at] < epoch) at++;
-    if (at < r->keep_n && r->keep[at] == epoch) return;
-    int64_t *grown = realloc(r->keep, (r->keep_n + 1) * sizeof *grown);
-    if (!grown) abort();
-    r->keep = grown;
-    memmove(grown + at + 1, grown + at, (r->keep_n - at) * sizeof *grown);
-    grown[at] = epoch;
-    r->keep_n++;
-}
-
 /* Where run i starts: the deepest state on its path that is on disk or that another run trains. */
 static void work_assign(struct tree *t, size_t i) {
     struct tree_run *r = &t->runs[i];
@@ -305,10 +293,40 @@ static void work_assign(struct tree *t, size_t i) {
         r->start = is->until;
         break;
     }
-    if (r->parent != TREE_NONE) keep_add(&t->runs[r->parent], r->start);
     for (long s = r->segment; s != TREE_NONE && t->segments[s].until > r->start;
          s = t->segments[s].parent)
         t->segments[s].owner = (long)i;
+}
+
+/* The branches on a run's path, from its end up, in order. */
+static void keep_branches(const struct tree *t, const size_t *ways, struct tree_run *r) {
+    size_t n = 0;
+    for (int fill = 0; fill < 2; fill++) {
+        if (fill && !(r->keep = malloc((n + 1) * sizeof *r->keep))) abort();
+        r->keep_n = n;
+        for (long s = r->segment; s != TREE_NONE; s = t->segments[s].parent) {
+            int64_t epoch = t->segments[s].until;
+            if (ways[s] < 2 || epoch == 0 || epoch == r->timeline.total) continue;
+            if (fill)
+                r->keep[--n] = epoch;
+            else
+                n++;
+        }
+    }
+}
+
+/* Which states are kept follows from the tree alone, not from what is on disk or who trains what:
+ * a sweep that was killed anywhere ends with the files of one that was not, and what a dead run's
+ * children train in its stead it finds again. */
+static void tree_keep(struct tree *t) {
+    size_t *ways = calloc(t->segments_n + 1, sizeof *ways);
+    if (!ways) abort();
+    for (size_t i = 0; i < t->segments_n; i++)
+        if (t->segments[i].parent != TREE_NONE) ways[t->segments[i].parent]++;
+    for (size_t i = 0; i < t->runs_n; i++) ways[t->runs[i].segment]++;
+    for (size_t i = 0; i < t->runs_n; i++)
+        if (!t->runs[i].finished) keep_branches(t, ways, &t->runs[i]);
+    free(ways);
 }
 
 /* Unfinished runs first, then the longest path, then the order of the points. */
@@ -339,6 +357,7 @@ static void tree_link(struct tree *t, const struct planner *p) {
         struct tree_segment *is = &t->segments[i];
         is->on_disk = shelf_has(p->shelf, &t->runs[is->run].timeline, is->until);
     }
+    if (p->options->share) tree_keep(t);
     map_free(s.by_key);
 }
 

@@ -3,9 +3,9 @@
  *
  * The tree has two views. Its shape is in `segments`: an edge is a stretch of epochs that is trained
  * once, its end a state that several runs need or where a run ends. The work is in `runs`, as paths:
- * the longest unfinished run trains on to its end and keeps the states where others leave it
- * (`keep`); every other run starts from the state of its `parent` after `start` epochs. So each
- * epoch is trained once, and the critical path goes first. */
+ * the longest unfinished run trains on to its end; every other run starts from the state of its
+ * `parent` after `start` epochs. So each epoch is trained once, and the critical path goes first.
+ * Whoever trains past a branch of the tree keeps the state there (`keep`). */
 #ifndef SIM_TREE_H
 #define SIM_TREE_H
 
@@ -34,7 +34,7 @@ struct tree_run {
     long segment;   /* the one it ends in */
     long parent;    /* run whose state it starts from; TREE_NONE: from disk or from scratch */
     int64_t start;  /* epochs already trained when it starts */
-    int64_t *keep;  /* epochs where others leave it, ascending; owned */
+    int64_t *keep;  /* epochs where the tree branches on its path, ascending; owned */
     size_t keep_n;
 };
 
