@@ -32,14 +32,17 @@ int store_make(const struct store *s, struct error *e) {
 
 void store_state_path(char path[STORE_PATH], const struct store *s, const struct timeline *t,
                       int64_t epoch, enum stored where) {
-    const char *folder = where == STORED_PART ? s->parts : s->states;
-    snprintf(path, STORE_PATH, "%s/%s.h5", folder, t->key[epoch]);
+    if (where == STORED_PART)
+        snprintf(path, STORE_PATH, "%s/%s-%s.state.h5", s->parts, t->key[epoch], t->measures);
+    else
+        snprintf(path, STORE_PATH, "%s/%s.h5", s->states, t->key[epoch]);
 }
 
 void store_rows_path(char path[STORE_PATH], const struct store *s, const struct timeline *t,
                      int64_t epoch, enum stored where) {
-    const char *folder = where == STORED_PART ? s->parts : s->rows;
-    snprintf(path, STORE_PATH, "%s/%s-%s.h5", folder, t->key[epoch], t->measures);
+    bool part = where == STORED_PART;
+    snprintf(path, STORE_PATH, "%s/%s-%s%s.h5", part ? s->parts : s->rows, t->key[epoch],
+             t->measures, part ? ".rows" : "");
 }
 
 enum stored store_find(const struct store *s, const struct timeline *t, int64_t epoch) {
@@ -103,23 +106,24 @@ void shelf_free(struct shelf *s) {
     free(s);
 }
 
-static bool is_there(const struct map *states, const struct map *rows, const struct timeline *t,
-                     int64_t epoch) {
-    char name[2 * HASH_TEXT];
-    if (map_get(states, t->key[epoch]) == MAP_NONE) return false;
-    snprintf(name, sizeof name, "%s-%s", t->key[epoch], t->measures);
-    return map_get(rows, name) != MAP_NONE;
+static bool has_with(const struct map *m, const struct timeline *t, int64_t epoch,
+                     const char *ending) {
+    char name[2 * HASH_TEXT + 8];
+    snprintf(name, sizeof name, "%s-%s%s", t->key[epoch], t->measures, ending);
+    return map_get(m, name) != MAP_NONE;
 }
 
 bool shelf_has(const struct shelf *s, const struct timeline *t, int64_t epoch) {
-    return is_there(s->states, s->rows, t, epoch);
+    return map_get(s->states, t->key[epoch]) != MAP_NONE && has_with(s->rows, t, epoch, "");
+}
+
+static bool has_part(const struct shelf *s, const struct timeline *t, int64_t epoch) {
+    return has_with(s->parts, t, epoch, ".state") && has_with(s->parts, t, epoch, ".rows");
 }
 
 int64_t shelf_deepest(const struct shelf *s, const struct timeline *t) {
     int64_t epoch = map_count(s->states) + map_count(s->parts) ? t->total : -1;
-    while (epoch >= 0 && !is_there(s->states, s->rows, t, epoch) &&
-           !is_there(s->parts, s->parts, t, epoch))
-        epoch--;
+    while (epoch >= 0 && !shelf_has(s, t, epoch) && !has_part(s, t, epoch)) epoch--;
     return epoch;
 }
 
