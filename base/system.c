@@ -67,8 +67,27 @@ void system_place(char place[SYSTEM_PLACE]) {
     snprintf(place, SYSTEM_PLACE, "%.16s", digest);
 }
 
+/* Behind the name in parentheses come the state and, as 20th word, the beginning. */
+int64_t system_began(long pid) {
+    char path[64], line[1024] = "", state;
+    long long ticks;
+    if (pid <= 0) return -1;
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    FILE *f = fopen(path, "r");
+    if (!f) return kill((pid_t)pid, 0) == 0 || errno == EPERM ? 0 : -1;
+    const char *behind = fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+    fclose(f);
+    if (!behind) return -1; /* it ended while we looked */
+    int n = sscanf(behind,
+                   ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                   "%lld",
+                   &state, &ticks);
+    if (n >= 1 && (state == 'Z' || state == 'X')) return -1;
+    return n == 2 ? ticks : 0;
+}
+
 bool system_is_alive(long pid) {
-    return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+    return system_began(pid) >= 0;
 }
 
 /* ---- temporary files: NAME.tmp.PLACE.PID ----------------------------------------------------- */

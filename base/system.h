@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -16,7 +17,11 @@ int system_remove_folder(const char *path, struct error *e);
  * namespace. Process numbers mean something only between processes that are at the same place. */
 enum { SYSTEM_PLACE = 17 };
 void system_place(char place[SYSTEM_PLACE]);
-bool system_is_alive(long pid); /* of a process at this place */
+/* Of a process at this place: when it began, in ticks since the machine's start; 0: it runs, but the
+ * system does not say since when; -1: it has ended, if only its parent has not noticed yet. Number
+ * and beginning together name one process, the number alone may be given again. */
+int64_t system_began(long pid);
+bool system_is_alive(long pid);
 
 /* The name under which this process writes a file before it renames it to `path`. */
 void system_temporary(char *text, size_t size, const char *path);
