@@ -23,6 +23,7 @@
 
 #include "base/system.h"
 #include "sim/claim.h"
+#include "sim/log.h"
 #include "sim/progress.h"
 #include "sim/run.h"
 
@@ -142,11 +143,12 @@ static bool is_ready(const struct launch *l, size_t i) {
 
 static int start(struct launch *l, size_t i, struct error *e) {
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid < 0) return error_set(e, STATUS_FAILED, "cannot start a process: %s", strerror(errno));
     if (pid == 0) {
 #ifdef __linux__
-        prctl(PR_SET_PDEATHSIG, SIGTERM); /* a worker does not outlive its sweep */
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* a worker does not outlive its sweep, */
+        if (getppid() != parent) _exit(STATUS_INTERRUPTED); /* which may have died just now */
 #endif
         close(l->pipe[0]);
         _exit(work(l, i));
@@ -181,10 +183,22 @@ static void hear_all(struct launch *l, int timeout) {
     while (read(l->pipe[0], &m, sizeof m) == sizeof m) hear(l, &m);
 }
 
+/* Before or after its log was finished? */
+static bool worker_was_through(struct launch *l, size_t i) {
+    struct worker *w = &l->workers[i];
+    char path[RUN_PATH];
+    run_log_path(path, l->options->root, name_of(l), &l->tree->runs[i].timeline);
+    enum log_end end = log_end(path);
+    w->status = end == LOG_END_DIVERGED ? STATUS_DIVERGED : STATUS_OK;
+    snprintf(w->text, sizeof w->text, "diverged, as the file beside its log says");
+    return end != LOG_END_NOT;
+}
+
 /* It had no chance to say so itself: the reason is kept beside its log. */
 static void worker_died(struct launch *l, size_t i, int wait_status) {
     struct worker *w = &l->workers[i];
     char path[RUN_PATH];
+    if (worker_was_through(l, i)) return;
     w->status = STATUS_FAILED;
     if (WIFSIGNALED(wait_status))
         snprintf(w->text, sizeof w->text,
@@ -214,6 +228,11 @@ static void worker_ended(struct launch *l, size_t i, int wait_status) {
 
 static void reap(struct launch *l) {
     int wait_status;
+    for (size_t i = 0; i < l->tree->runs_n;
+         i++) /* whoever has said its last word is about to end */
+        if (l->workers[i].stage == RUNNING && l->workers[i].reported &&
+            waitpid(l->workers[i].pid, &wait_status, 0) > 0)
+            worker_ended(l, i, wait_status);
     for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;) {
         hear_all(l, 0); /* its last message came before its end */
         for (size_t i = 0; i < l->tree->runs_n; i++)
@@ -288,6 +307,18 @@ static void count(const struct launch *l, struct launch_outcome *out) {
     }
 }
 
+/* What a finished run no longer needs, should it have been killed between its log and its tidying
+ * up: its claim, and why it failed before. */
+static void tidy(const struct launch *l) {
+    char path[RUN_PATH];
+    claim_tidy(l->store.claims);
+    for (size_t i = 0; i < l->tree->runs_n; i++) {
+        const struct tree_run *r = &l->tree->runs[i];
+        run_error_path(path, l->options->root, name_of(l), &r->timeline);
+        if (r->finished && !r->diverged) unlink(path);
+    }
+}
+
 static int prepare(struct launch *l, struct error *e) {
     char folder[STORE_PATH];
     snprintf(folder, sizeof folder, "%s/%s/runs", l->options->root, name_of(l));
@@ -298,6 +329,7 @@ static int prepare(struct launch *l, struct error *e) {
     system_remove_temporaries(folder);
     *strrchr(folder, '/') = '\0';
     system_remove_temporaries(folder);
+    tidy(l);
     status = tree_write(l->tree, folder, e);
     if (!status && pipe2(l->pipe, O_CLOEXEC))
         status = error_set(e, STATUS_FAILED, "cannot make a pipe: %s", strerror(errno));

@@ -36,10 +36,12 @@ void run_error_path(char path[RUN_PATH], const char *root, const char *experimen
 
 /* On a full disk the sentence is lost, but the run is known as unfinished all the same. */
 void run_record_error(const char *path, const char *sentence) {
-    FILE *f = fopen(path, "w");
+    char tmp[RUN_PATH + 64];
+    system_temporary(tmp, sizeof tmp, path);
+    FILE *f = fopen(tmp, "w");
     if (!f) return;
-    fprintf(f, "%s\n", sentence);
-    fclose(f);
+    bool whole = fprintf(f, "%s\n", sentence) > 0;
+    if (fclose(f) || !whole || rename(tmp, path)) unlink(tmp);
 }
 
 static int run_folders(struct run *r, struct error *e) {
@@ -294,10 +296,12 @@ static int write_log(struct run *r, const char *created, const char *status, str
     return log_write(r->log, &about, &r->rows, r->state.epoch, status, e);
 }
 
+/* A part may be where this run, unlike the one that left it, ends or branches: it is kept then. */
 static int begin(struct run *r, struct segment *s, struct run_outcome *out, struct error *e) {
     *s = (struct segment){0, -1};
     int64_t epoch = out->started_from = resume(r, s);
     if (epoch > 0) store_remove_parts(&r->store, r->timeline, 0, epoch - 1);
+    if (s->part >= 0 && place_of(r, epoch) == STORED_KEPT) return checkpoint(r, s, e);
     if (epoch >= 0) return STATUS_OK;
     net_init(r->net, r->config->net_seed);
     reset_momentum(r);
@@ -345,6 +349,19 @@ static const char *status_name(const struct run *r, int status) {
     return r->state.epoch == r->timeline->total ? "done" : "running";
 }
 
+/* Before the log says that the run is at its end, for then nobody comes back to do this. */
+static void settle(struct run *r, int status, const char *sentence) {
+    char failure[RUN_PATH];
+    run_error_path(failure, r->options->root, settings_text(&r->config->top, "experiment"),
+                   r->timeline);
+    if (status == STATUS_OK || status == STATUS_INTERRUPTED)
+        unlink(failure);
+    else
+        run_record_error(failure, sentence);
+    if (status == STATUS_OK && r->state.epoch == r->timeline->total)
+        store_remove_parts(&r->store, r->timeline, 0, r->timeline->total);
+}
+
 static int run_through(struct run *r, struct run_outcome *out, struct error *e) {
     char created[LOG_TIME];
     log_time(created);
@@ -353,6 +370,7 @@ static int run_through(struct run *r, struct run_outcome *out, struct error *e) 
     status = train(r, out, created, e);
     if (status != STATUS_OK && status != STATUS_DIVERGED && status != STATUS_INTERRUPTED)
         return status;
+    settle(r, status, e->text);
     int written = write_log(r, created, status_name(r, status), status ? NULL : e);
     return status ? status : written;
 }
@@ -361,17 +379,11 @@ int run_execute(const struct config *c, const struct timeline *t, const struct d
                 const struct run_options *o, struct run_outcome *out, struct error *e) {
     struct run r = {.config = c, .timeline = t, .data = d, .options = o};
     struct error local = {0};
-    char failure[RUN_PATH];
     *out = (struct run_outcome){.started_from = -1};
-    const char *experiment = settings_text(&c->top, "experiment");
-    run_log_path(r.log, o->root, experiment, t);
-    run_error_path(failure, o->root, experiment, t);
+    run_log_path(r.log, o->root, settings_text(&c->top, "experiment"), t);
     memcpy(out->log, r.log, sizeof out->log);
     int status = run_through(&r, out, &local);
-    if (status == STATUS_OK || status == STATUS_INTERRUPTED)
-        unlink(failure);
-    else
-        run_record_error(failure, local.text);
+    if (status == STATUS_FAILED || status == STATUS_USAGE) settle(&r, status, local.text);
     if (status && e) *e = local;
     run_free(&r);
     return status;
