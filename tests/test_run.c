@@ -106,6 +106,7 @@ static void every_net_stopped_anywhere_and_resumed_equals_never_stopped(void **f
         char arch[128], name[128];
         snprintf(arch, sizeof arch, "net={arch: %s%s}", all[i]->name,
                  strcmp(all[i]->name, "mlp") == 0          ? ", hidden: [12, 8]"
+                 : strcmp(all[i]->name, "resnet18") == 0   ? ", width: 4"
                  : strncmp(all[i]->name, "allcnn", 6) == 0 ? ", width: 0.05"
                                                            : "");
         const char *const overrides[] = {arch, NULL};
@@ -334,29 +335,29 @@ static void a_removal_sweep_trains_its_trunk_once(void **folder) {
     tree_drop(&t);
 }
 
+static const char *const onsets[] = {"deficits[0].from=0,2,5", "deficits[0].until=onset+1",
+                                     "train.epochs={total: 7}", NULL};
+
 /* A window of one epoch at onsets 0, 2 and 5 of 7: the clean run is the trunk. */
 static void an_onset_sweep_leaves_the_clean_run_at_each_onset(void **folder) {
-    static const char *const onsets[] = {"deficits[0].from=0,2,5", "deficits[0].until=onset+1",
-                                         "train.epochs={total: 7}", NULL};
     struct attempt a = attempt_in(*folder, "onsets");
     struct tree t = tree_of(*folder, a.root, onsets);
     assert_int_equal(t.points_n, 2 * 3);
     assert_int_equal(t.runs_n, 2 * 4);
     assert_int_equal(tree_epochs(&t), 2 * (7 + (7 - 0) + (7 - 2) + (7 - 5)));
-    int64_t trained = 0;
-    for (size_t k = 0; k < t.runs_n; k++)
-        trained += tree_train(&t, t.order[k], &a, false).epochs_trained;
-    assert_int_equal(trained, tree_epochs(&t));
     tree_drop(&t);
 }
 
-static void a_tree_trained_in_order_equals_its_runs_alone(void **folder) {
-    struct attempt shared = attempt_in(*folder, "tree-shared");
-    struct attempt alone = attempt_in(*folder, "tree-alone");
-    struct tree t = tree_of(*folder, shared.root, NULL);
+static void assert_tree_equals_its_runs_alone(const char *folder, const char *name,
+                                              const char *const *overrides) {
+    struct attempt shared = attempt_in(folder, name);
+    struct tree t = tree_of(folder, shared.root, overrides);
     int64_t trained = 0;
     for (size_t k = 0; k < t.runs_n; k++) {
         size_t i = t.order[k];
+        char other[64];
+        snprintf(other, sizeof other, "%s-alone-%zu", name, i);
+        struct attempt alone = attempt_in(folder, other);
         struct run_outcome a = tree_train(&t, i, &shared, false);
         struct run_outcome b = tree_train(&t, i, &alone, true);
         assert_int_equal(b.epochs_trained, t.runs[i].timeline.total);
@@ -365,9 +366,14 @@ static void a_tree_trained_in_order_equals_its_runs_alone(void **folder) {
     }
     assert_int_equal(trained, tree_epochs(&t));
     tree_drop(&t);
-    struct tree again = tree_of(*folder, shared.root, NULL);
+    struct tree again = tree_of(folder, shared.root, overrides);
     assert_int_equal(tree_epochs(&again), 0);
     tree_drop(&again);
+}
+
+static void a_tree_trained_in_order_equals_its_runs_alone(void **folder) {
+    assert_tree_equals_its_runs_alone(*folder, "removals", NULL);
+    assert_tree_equals_its_runs_alone(*folder, "windows", onsets);
 }
 
 /* A trunk that was stopped halfway has left one state; a run that leaves it earlier trains its own

@@ -76,8 +76,11 @@ one_worker() { sweep one -j 1; }
 unshared() { # every run alone, from scratch, in a folder of its own
     for removal in 0 2 6; do
         for seed in 1 2; do
-            "$IMPRINT" run "$config" -q --no-reuse --out "$TMPDIR/alone" "deficits[0].until=$removal" \
-                "seed=$seed" 'sweep=~' >/dev/null || return 1
+            rm -rf "$TMPDIR/root"
+            says "$((6 + removal)) epochs trained" "$IMPRINT" run "$config" -q --no-reuse \
+                --out "$TMPDIR/root" "deficits[0].until=$removal" "seed=$seed" 'sweep=~' || return 1
+            mkdir -p "$TMPDIR/alone/tiny/runs"
+            mv "$TMPDIR"/root/tiny/runs/*.h5 "$TMPDIR/alone/tiny/runs"
         done
     done
     numbers alone | cmp "$TMPDIR/one.txt" -
@@ -138,6 +141,17 @@ stops_and_goes_on() {
         says "4 epochs trained from epoch 4 on" "$IMPRINT" run "$config" 'sweep=~' 'deficits[0].until=2' -q --out "$one"
 }
 
+# Rows of a measure that is new: trained again, which the plan says, and no state is touched.
+measures_more() {
+    before=$(cd "$TMPDIR/one/states" && ls -lR --full-time)
+    sweep one --dry-run 'measures=[weight_norm]' >"$TMPDIR/more.out" || return 1
+    cat "$TMPDIR/more.out"
+    grep -q "48 epochs to train" "$TMPDIR/more.out" &&
+        grep -q "48 epochs of these are trained again for their rows alone: the states of 6 runs" "$TMPDIR/more.out" &&
+        says "6 of 6 runs done; 48 epochs trained" sweep one 'measures=[weight_norm]' &&
+        [ "$before" = "$(cd "$TMPDIR/one/states" && ls -lR --full-time)" ]
+}
+
 reports() {
     "$IMPRINT" report "$TMPDIR/one/tiny" >"$TMPDIR/report.txt" || return 1
     cat "$TMPDIR/report.txt"
@@ -183,6 +197,7 @@ check "claims that nobody touched for a minute are stale" stale_claim_is_no_clai
 check "a run that diverges does not stop the others" diverging_run_does_not_stop_the_others
 check "a diverged run stays as it is" diverged_runs_stay
 check "unless its retry is asked for" retries_diverged
+check "a measure more trains its rows again and leaves every state as it is" measures_more
 check "why a run failed is kept beside its log" failure_is_kept
 check "a run stopped at an epoch goes on from it" stops_and_goes_on
 check "a graph goes with a dry run" refused 2 "--dot: goes with --dry-run" "$IMPRINT" sweep "$config" --dot
