@@ -50,6 +50,10 @@ static const struct option_row rows[] = {
     OPTION_TEXT("tolerance", NULL, tolerance, "R",
                 "For logs of other numerics: how far values may be apart (0.1)."),
     OPTION_TEXT("keep", NULL, keep, "WHAT", "Keep states: 'final', epochs, or both (final,10,25)."),
+    OPTION_TEXT("launcher", NULL, launcher, "NAME",
+                "Where runs are trained: local (here) or slurm (sbatch)."),
+    OPTION_FLAG("wait", NULL, wait, "With --launcher slurm: return when all jobs have ended."),
+    OPTION_FLAG("job", NULL, job, "As a job of a sweep: a run that diverges exits with 0."),
     OPTION_FLAG("no-figures", NULL, no_figures, "Tables only."),
     OPTION_FLAG("record-host", NULL, record_host, "Put host and user name into the log."),
     OPTION_FLAG("quiet", "q", quiet, "No progress on stderr; no more than a summary."),
@@ -198,7 +202,8 @@ int cli_main(int argc, char **argv, const volatile sig_atomic_t *stop, struct er
     }
     const struct command *c = command_named(name);
     if (!c) return error_set(e, STATUS_USAGE, "%s: no command; see 'imprint --help'", name);
-    struct arguments a = {.out = "results", .jobs = system_cores(), .threads = 1, .stop = stop};
+    struct arguments a = {
+        .out = "results", .jobs = system_cores(), .threads = 1, .launcher = "local", .stop = stop};
     int status = parse(&a, c, argc, argv, e);
     if (status) return status;
     return a.help ? print_command(c) : c->run(&a, e);

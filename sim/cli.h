@@ -23,9 +23,10 @@ struct arguments {
     long threads;          /* --threads, default 1 */
     long memory;           /* --memory, MiB; 0: the default */
     long until;            /* --until, epochs; 0: to the end */
-    bool force, quiet, dry_run, dot, fail_fast, no_reuse, no_share, retry_failed, no_figures,
-        from_states, record_host, help;
-    const volatile sig_atomic_t *stop;
+    const char *launcher;  /* --launcher, default "local" */
+    bool wait, job, force, quiet, dry_run, dot, fail_fast, no_reuse, no_share, retry_failed,
+        no_figures, from_states, record_host, help;
+    const volatile sig_atomic_t *stop; /* the signal that came; 0: none */
 };
 
 struct command {

@@ -22,6 +22,7 @@
 #include "sim/progress.h"
 #include "sim/run.h"
 #include "sim/launch.h"
+#include "sim/slurm/slurm.h"
 #include "sim/status.h"
 #include "sim/tree.h"
 #include "sim/verify.h"
@@ -36,6 +37,7 @@ struct single {
     struct config config;
     struct dataset data;
     struct timeline timeline, twin;
+    int64_t trained; /* epochs, now */
 };
 
 static void single_free(struct single *s) {
@@ -115,10 +117,15 @@ static int run_single(const struct arguments *a, struct single *s, struct error 
                                   .context = &progress};
     int status = run_execute(&s->config, &s->timeline, &s->data, &options, &out, e);
     progress_end(&progress);
+    s->trained = out.epochs_trained;
     if (status) return status;
     printf("%lld epochs trained", (long long)out.epochs_trained);
     if (out.started_from > 0) printf(" from epoch %lld on", (long long)out.started_from);
     printf("\n");
+    if (a->until && a->until < s->timeline.total) {
+        printf("the state after epoch %ld is kept\n", a->until);
+        return STATUS_OK;
+    }
     return print_final(out.log, e);
 }
 
@@ -153,6 +160,20 @@ static int run_claimed(const struct arguments *a, struct single *s, struct error
     return print_final(log, e);
 }
 
+/* After the last act on disk. SIGUSR1 is how a batch system says that the time limit is near. */
+static int run_as_job(const struct arguments *a, const struct single *s, int status,
+                      struct error *e) {
+    char folder[STORE_PATH];
+    if (status == STATUS_DIVERGED && a->job) {
+        fprintf(stderr, "imprint: %s\n", e->text);
+        return STATUS_OK;
+    }
+    if (status != STATUS_INTERRUPTED || *a->stop != SIGUSR1) return status;
+    snprintf(folder, sizeof folder, "%s/%s", a->out, experiment_name(s->experiment));
+    int requeued = slurm_requeue(folder, s->timeline.run_id, s->trained > 0, e);
+    return requeued ? requeued : status;
+}
+
 static int command_run(const struct arguments *a, struct error *e) {
     struct single s;
     struct claim *claim = NULL;
@@ -163,6 +184,7 @@ static int command_run(const struct arguments *a, struct error *e) {
     if (!status) status = run_claim(a, &s, &claim, e);
     if (!status) status = run_claimed(a, &s, e);
     claim_release(claim);
+    status = run_as_job(a, &s, status, e);
     single_free(&s);
     return status;
 }
@@ -189,6 +211,37 @@ static int sweep_launch(const struct arguments *a, struct tree *t, struct error 
                                      .stop = a->stop};
     int status = launch_local(t, &options, &out, e);
     if (!status || status == STATUS_RUNS_FAILED) print_outcome(t, &out, a->out);
+    return status;
+}
+
+static void print_submitted(const struct tree *t, const struct slurm_outcome *out,
+                            const char *root) {
+    const char *name = experiment_name(t->experiment);
+    printf("%s: %zu jobs submitted", name, out->jobs);
+    if (out->jobs)
+        printf(" (arrays: %zu, single jobs: %zu, the first is %ld)", out->arrays, out->singles,
+               out->first);
+    if (out->queued) printf("; %zu were in the queue already", out->queued);
+    if (out->replaced)
+        printf("; %zu that would never have started were submitted anew", out->replaced);
+    printf("\n%zu of %zu runs done", out->done, t->runs_n);
+    if (out->diverged) printf(", %zu diverged", out->diverged);
+    printf("\n");
+    if (out->jobs + out->queued)
+        printf("scripts and output: %s/%s/slurm; to watch: imprint status %s/%s, squeue --me\n",
+               root, name, root, name);
+}
+
+static int sweep_submit(const struct arguments *a, struct tree *t, struct error *e) {
+    struct slurm_outcome out;
+    struct slurm_options options = {.root = a->out,
+                                    .reuse = !a->no_reuse && !a->no_share,
+                                    .wait = a->wait,
+                                    .record_host = a->record_host,
+                                    .quiet = a->quiet,
+                                    .stop = a->stop};
+    int status = launch_slurm(t, &options, &out, e);
+    if (!status || status == STATUS_RUNS_FAILED) print_submitted(t, &out, a->out);
     return status;
 }
 
@@ -225,6 +278,22 @@ static void sweep_dry(const struct arguments *a, struct tree *t, double planned)
     printf("planned in %.2f s\n", planned);
 }
 
+static bool is_slurm(const struct arguments *a) {
+    return !strcmp(a->launcher, "slurm");
+}
+
+static int check_launcher(const struct arguments *a, struct error *e) {
+    if (!is_slurm(a) && strcmp(a->launcher, "local") != 0)
+        return error_set(e, STATUS_USAGE, "--launcher: '%s' is none of local, slurm",
+                         text_shown(a->launcher).text);
+    if (a->wait && !is_slurm(a))
+        return error_set(e, STATUS_USAGE,
+                         "--wait: goes with --launcher slurm; the local launcher always waits");
+    if (a->fail_fast && is_slurm(a))
+        return error_set(e, STATUS_USAGE, "--fail-fast: goes with the local launcher only");
+    return STATUS_OK;
+}
+
 static int sweep_tree(const struct arguments *a, struct experiment *x, struct error *e) {
     double began = system_seconds();
     struct tree t;
@@ -236,14 +305,17 @@ static int sweep_tree(const struct arguments *a, struct experiment *x, struct er
                                    .memory_bytes = (int64_t)a->memory << 20};
     if (a->dot && !a->dry_run)
         return error_set(e, STATUS_USAGE, "--dot: goes with --dry-run, which trains nothing");
-    int status = tree_create(&t, x, &options, e);
+    int status = check_launcher(a, e);
+    if (!status) status = tree_create(&t, x, &options, e);
     if (status) return status;
     if (a->dot)
         tree_dot(&t, stdout);
     else if (a->dry_run)
         sweep_dry(a, &t, system_seconds() - began);
     else
-        status = sweep_launch(a, &t, e);
+        status = is_slurm(a) ? sweep_submit(a, &t, e) : sweep_launch(a, &t, e);
+    if (!status && a->dry_run && !a->dot && is_slurm(a))
+        status = slurm_print(&t, options.reuse, stdout, e);
     tree_free(&t);
     return status;
 }
@@ -485,15 +557,16 @@ static int command_describe(const struct arguments *a, struct error *e) {
 
 const struct command commands[] = {
     {"run", "CONFIG [key=value ...]", "Train one timeline into one log.",
-     "out profile threads until force no-reuse record-host quiet",
+     "out profile threads until force no-reuse record-host job quiet",
      "  imprint run configs/demo.yaml deficits[0].until=8 seed=2\n"
      "  imprint run my.yaml train.lr.base=0.1 --out /tmp/results\n",
      1, CLI_WORDS, command_run},
     {"sweep", "CONFIG [key=value ...]", "Train every run of a config and every clean twin.",
-     "out profile jobs dry-run dot force no-reuse no-share fail-fast retry-failed memory "
-     "record-host quiet",
+     "out profile jobs launcher wait dry-run dot force no-reuse no-share fail-fast retry-failed "
+     "memory record-host quiet",
      "  imprint sweep configs/demo.yaml\n"
      "  imprint sweep configs/demo.yaml seed=1,2,3,4,5 -j 2\n"
+     "  imprint sweep configs/demo.yaml --launcher slurm slurm.time=1:00:00\n"
      "  imprint sweep configs/achille2019/fig1-blur-removal.yaml --profile laptop \\\n"
      "      data.path=cifar-10-batches-bin --dry-run\n",
      1, CLI_WORDS, command_sweep},

@@ -590,7 +590,8 @@ static void dump_children(struct text *t, struct config *c, const struct section
     size_t n;
     const struct section *sections = schema_sections(&n);
     for (size_t i = 0; i < n; i++)
-        if (section_inside(&sections[i], s)) dump_section(t, c, &sections[i], indent);
+        if (section_inside(&sections[i], s) && !sections[i].is_outside)
+            dump_section(t, c, &sections[i], indent);
 }
 
 static void dump_section(struct text *t, struct config *c, const struct section *s, int indent) {

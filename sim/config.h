@@ -34,6 +34,7 @@ struct config {
     struct settings eval;   /* every, norm running|refreshed */
     struct settings final;  /* last */
     struct settings fisher; /* estimator, draws, probes, on, every, split, deficit_probes */
+    struct settings slurm;  /* partition, account, time, mem, signal, options */
     size_t deficits_n;
     struct settings deficits[CONFIG_DEFICITS]; /* common keys, then the deficit's own */
 
@@ -50,7 +51,8 @@ void config_copy(struct config *to, const struct config *from);
 /* A hash of every value: equal for equal configs. (What names states is sim/timeline.h's.) */
 void config_digest(const struct config *c, char digest[HASH_TEXT]);
 
-/* The fully resolved config as YAML text, malloc'ed; parsing it gives an equal config. */
+/* The fully resolved config as YAML text, malloc'ed; parsing it gives an equal config, `slurm`
+ * apart, which says how a run is started and is left out. */
 char *config_dump(const struct config *c);
 /* Parse one run's config without sweep (as stored in a log); `name` stands in messages. */
 int config_parse(struct config *c, const char *text, const char *name, struct error *e);

@@ -5,11 +5,11 @@
 #include "base/error.h"
 #include "sim/cli.h"
 
-static volatile sig_atomic_t stopped; /* the one global: a signal handler has nothing else */
+/* The one global, for a signal handler has nothing else: the signal that came, 0 none. */
+static volatile sig_atomic_t stopped;
 
 static void on_signal(int number) {
-    (void)number;
-    stopped = 1;
+    stopped = number;
 }
 
 static void catch_signals(void) {
@@ -17,6 +17,7 @@ static void catch_signals(void) {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL); /* a batch system's warning before the time limit */
     signal(SIGPIPE, SIG_IGN);
 }
 

@@ -242,6 +242,44 @@ static const struct param fisher_params[] = {
             "clean twins too; unset: what is in force in the run itself."},
     {.name = NULL}};
 
+/* None of it can influence a number; is_outside keeps it out of the logs, too. */
+static const struct param slurm_params[] = {
+    {.name = "partition",
+     .type = PARAM_TEXT,
+     .preset = "~",
+     .doc = "Partition to submit to; unset: the cluster's default.",
+     .outside_key = true},
+    {.name = "account",
+     .type = PARAM_TEXT,
+     .preset = "~",
+     .doc = "Account to charge; unset: the user's default.",
+     .outside_key = true},
+    {.name = "time",
+     .type = PARAM_TEXT,
+     .preset = "~",
+     .doc = "Time limit of a job as sbatch reads it (90 is minutes, 12:00:00 hours, 1-12 days and "
+            "hours); a job that reaches it goes on in a new one. Unset: the partition's.",
+     .outside_key = true},
+    {.name = "mem",
+     .type = PARAM_TEXT,
+     .preset = "~",
+     .doc = "Memory of a job as sbatch reads it (2G); unset: the cluster's default.",
+     .outside_key = true},
+    {.name = "signal",
+     .type = PARAM_INT,
+     .preset = "120",
+     .min = 1,
+     .max = 65535,
+     .unit = "seconds",
+     .doc = "So long before its time limit a job is told to save and to ask for a new start.",
+     .outside_key = true},
+    {.name = "options",
+     .type = PARAM_TEXTS,
+     .preset = "[]",
+     .doc = "Further options of sbatch, each one word, as in [--constraint=avx512, --qos=low].",
+     .outside_key = true},
+    {.name = NULL}};
+
 /* ---- sections -------------------------------------------------------------------------------- */
 
 #define AT(member) offsetof(struct config, member)
@@ -304,6 +342,12 @@ static const struct section sections[] = {
      .self = AT(deficit_types),
      .count = AT(deficits_n),
      .limit = CONFIG_DEFICITS},
+    {.path = "slurm",
+     .doc = "What the jobs of `imprint sweep --launcher slurm` ask the cluster for. It influences "
+            "no number and is in no log.",
+     .params = slurm_params,
+     .settings = AT(slurm),
+     .is_outside = true},
 };
 
 const struct section *schema_sections(size_t *n) {

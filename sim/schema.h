@@ -32,6 +32,7 @@ struct section {
     size_t self;     /* with a tag: offset of the plug-in's pointer, or of the list's array */
     size_t count;    /* a list: offset of its length */
     size_t limit;    /* a list: the largest length; 0: one mapping, no list */
+    bool is_outside; /* how runs are started, not what they are: in no dump, so in no log */
 };
 
 const struct section *schema_sections(size_t *n);

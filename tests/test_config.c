@@ -645,7 +645,7 @@ static void random_section(struct rng *r, const struct section *s, struct text *
         random_table(r, s, p.params, t);
     }
     for (size_t i = 0; i < n; i++) {
-        if (!section_inside(&all[i], s)) continue;
+        if (!section_inside(&all[i], s) || all[i].is_outside) continue; /* in no dump */
         text_add(t, "%s: %s", section_key(&all[i]), all[i].limit ? "[" : "");
         for (uint32_t k = all[i].limit ? rng_below(r, 4) : 1; k > 0; k--) {
             text_add(t, "{");
