@@ -31,6 +31,7 @@
 #include "base/map.h"
 #include "base/system.h"
 #include "base/text.h"
+#include "sim/claim.h"
 #include "sim/survey.h"
 
 enum { KEY = HASH_TEXT - 1, ROWS_NAME = 2 * KEY + 1, NONE = -1, UNKNOWN_SHOWN = 8 };
@@ -472,10 +473,12 @@ static void count(struct amount *a, off_t bytes) {
     a->bytes += bytes;
 }
 
-/* One that is gone already is fine: another clean-up may have been here. */
+/* One that is gone already is fine: another clean-up may have been here. Claims are removed by who
+ * knows how (remove_claims); they are only counted. */
 static int remove_file(struct cleaning *c, const char *path, enum kind kind, off_t size,
                        struct error *e) {
-    if (!c->options->dry_run && unlink(path) && errno != ENOENT)
+    bool go = !c->options->dry_run && kind != CLAIMS;
+    if (go && unlink(path) && errno != ENOENT)
         return error_set(e, STATUS_FAILED, "%s: cannot remove it: %s", path, strerror(errno));
     count(&c->freed[kind], size);
     return STATUS_OK;
@@ -494,6 +497,10 @@ static int remove_from(struct cleaning *c, const struct folder *f, enum kind kin
         free(path);
     }
     return status;
+}
+
+static void remove_claims(const struct cleaning *c, const struct folder *claims) {
+    if (!c->options->dry_run && claims->n) claim_tidy(claims->path);
 }
 
 static struct amount temporaries_in(const char *folder) {
@@ -541,6 +548,8 @@ static int remove_all(struct cleaning *c, struct error *e) {
             status = remove_from(c, &c->shelves[i].folders[kind], kind, e);
             remove_temporaries(c, c->shelves[i].folders[kind].path);
         }
+    for (size_t i = 0; i < c->shelves_n && !status; i++)
+        remove_claims(c, &c->shelves[i].folders[CLAIMS]);
     for (size_t i = 0; i < c->surveys_n && !status; i++)
         status = remove_errors(c, c->surveys[i], e);
     return status;
