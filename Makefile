@@ -52,14 +52,16 @@ LIBRARY := $(BUILD)/libimprint.a
 BINARY  := $(BUILD)/imprint
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 STEPS   := $(BUILD)/tests/interop/steps
+CHAOS   := $(BUILD)/tests/chaos
+CHAOTIC := $(CHAOS)/chaos $(CHAOS)/same $(CHAOS)/kill.so
 GEN     := $(BUILD)/gen/version.h $(BUILD)/gen/flags
 
 CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 # A make of its own, on all cores unless the caller said how many.
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all deps demo demo-run test test-run test-all test-interop interop-programs lint lint-run \
-        lint-format lint-cppcheck install clean always \
+.PHONY: all deps demo demo-run test test-run test-all test-chaos test-interop interop-programs lint \
+        lint-run lint-format lint-cppcheck install clean always bench-sharing \
         reproduce-demo reproduce-achille2019-fig1 reproduce-achille2019-sensitivity
 .DELETE_ON_ERROR:
 
@@ -98,16 +100,31 @@ reproduce-achille2019-sensitivity: # ten minutes
 	@$(AGAIN) all
 	IMPRINT=$(BINARY) scripts/reproduce achille2019-sensitivity configs/achille2019/sensitivity.yaml
 
+# What the tree saves: the same sweep with and without sharing, in turns, beside the plan's prediction.
+bench-sharing:
+	@scripts/deps build
+	@$(AGAIN) all
+	IMPRINT=$(BINARY) scripts/measure-sharing 3 bench/sharing.yaml
+
 test:
 	@scripts/deps build figures test
 	@$(AGAIN) test-run
 
-test-run: $(BINARY) $(TESTS)
-	@BUILD=$(BUILD) IMPRINT=$(abspath $(BINARY)) tests/run $(TESTS) $(SCRIPTS)
+test-run: $(BINARY) $(TESTS) $(CHAOTIC)
+	@BUILD=$(BUILD) SAN=$(SAN) IMPRINT=$(abspath $(BINARY)) tests/run $(TESTS) $(SCRIPTS)
 
 test-all:
 	@scripts/deps build figures test lint
 	@MAKE='$(AGAIN)' OUT=$(OUT) tests/all
+
+# Kills a sweep 200 times, in some minutes; KILLS and SEED are settings.
+KILLS ?= 200
+SEED  ?= $(shell date +%s)
+test-chaos:
+	@scripts/deps build test
+	@$(AGAIN) $(BINARY) $(CHAOTIC)
+	@folder=$$(mktemp -d) && $(CHAOS)/chaos $(abspath $(BINARY)) tests/chaos/tiny.yaml $$folder $(KILLS) $(SEED) \
+	  $(abspath $(CHAOS)/kill.so) && rm -rf $$folder
 
 test-interop:
 	@scripts/deps build test interop
@@ -143,6 +160,10 @@ $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 $(BUILD)/tests/%: tests/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(COMPILE) -MMD -MP -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
+
+$(CHAOS)/kill.so: tests/chaos/kill.c $(BUILD)/gen/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(WARNINGS) -shared -fPIC -o $@ $< -ldl
 
 $(BUILD)/bench/%: bench/%.c $(LIBRARY)
 	@mkdir -p $(@D)
@@ -205,4 +226,4 @@ install: all
 clean:
 	rm -rf $(OUT)
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d) $(STEPS).d $(BUILD)/sim/main.d $(wildcard $(BUILD)/bench/*.d)
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(STEPS).d $(CHAOS)/chaos.d $(CHAOS)/same.d $(BUILD)/sim/main.d $(wildcard $(BUILD)/bench/*.d)
