@@ -84,8 +84,25 @@ static void print_text(const char *text, FILE *out) {
     for (; *text; text++) fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
 }
 
+/* "job 12_3: Dependency". A cancelled job keeps the reason it was waiting for, which is old news. */
+static void print_job(const struct survey_run *r, FILE *out) {
+    const struct slurm_entry *job = r->job;
+    bool is_old = job->state == SLURM_RUNNING ||
+                  (job->state == SLURM_CANCELLED && !strstr(job->reason, "NeverSatisfied"));
+    bool says_more = !is_old && job->reason[0] && strcmp(job->reason, "None") != 0;
+    fprintf(out, "  (job %ld", job->id);
+    if (job->task >= 0) fprintf(out, "_%ld", job->task);
+    if (job->state == SLURM_FAILED) fprintf(out, " failed");
+    if (says_more) {
+        fprintf(out, ": ");
+        print_text(job->reason, out);
+    }
+    fprintf(out, ")");
+}
+
 static void print_detail(const struct survey *s, const struct survey_run *r, FILE *out) {
-    if (r->state == SURVEY_RUNNING) fprintf(out, "  (%s)", r->worker);
+    if (r->state == SURVEY_RUNNING && r->worker) fprintf(out, "  (%s)", r->worker);
+    if (r->job && r->job->state > SLURM_ENDED && !survey_is_finished(r)) print_job(r, out);
     if (r->state == SURVEY_WAITING)
         fprintf(out, "  (for epoch %" PRId64 " of %.*s)", r->start, SHORT_ID,
                 s->runs[r->parent].id);
@@ -178,13 +195,18 @@ static void print_summary(const struct survey *s, const struct sums *sum, FILE *
 static int show(const char *folder, const struct holdings *h, const struct status_options *o,
                 FILE *out, struct error *e) {
     struct survey *s;
+    struct error unasked = {0};
     int status = survey_read(&s, folder, h, e);
     if (status) return status;
+    if (sums_of(s).unfinished && survey_ask_queue(s, &unasked))
+        fprintf(stderr, "imprint: %s: %s\n", folder, unasked.text);
     struct sums sum = sums_of(s);
     for (size_t i = 0; i < s->n && !o->quiet; i++) print_run(s, &s->runs[i], out);
     print_summary(s, &sum, out);
     survey_free(s);
-    bool bad = sum.runs[SURVEY_FAILED] + sum.runs[SURVEY_DIVERGED] + sum.runs[SURVEY_DAMAGED] > 0;
+    bool bad = sum.runs[SURVEY_FAILED] + sum.runs[SURVEY_DIVERGED] + sum.runs[SURVEY_DAMAGED] +
+                   sum.runs[SURVEY_CANCELLED] >
+               0;
     return bad ? STATUS_RUNS_FAILED : STATUS_OK;
 }
 

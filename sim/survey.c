@@ -27,7 +27,8 @@ const char *survey_state_name(enum survey_state s) {
         [SURVEY_DONE] = "done",       [SURVEY_RUNNING] = "running",
         [SURVEY_PENDING] = "pending", [SURVEY_WAITING] = "waiting",
         [SURVEY_FAILED] = "failed",   [SURVEY_INTERRUPTED] = "interrupted",
-        [SURVEY_DAMAGED] = "damaged", [SURVEY_DIVERGED] = "diverged"};
+        [SURVEY_DAMAGED] = "damaged", [SURVEY_DIVERGED] = "diverged",
+        [SURVEY_QUEUED] = "queued",   [SURVEY_CANCELLED] = "cancelled"};
     return names[s];
 }
 
@@ -403,6 +404,25 @@ static void decide(struct survey *s, const struct holdings *h) {
     }
 }
 
+/* What the queue adds: it knows who will be at work, and who never will. */
+static enum survey_state decide_job(const struct survey_run *r) {
+    if (r->worker || log_is_finished(r)) return r->state;
+    if (r->job->state == SLURM_RUNNING) return SURVEY_RUNNING;
+    if (slurm_is_queued(r->job->state)) return SURVEY_QUEUED;
+    bool is_off = r->job->state == SLURM_CANCELLED || r->job->state == SLURM_NEVER;
+    return is_off && !r->has_error ? SURVEY_CANCELLED : r->state;
+}
+
+int survey_ask_queue(struct survey *s, struct error *e) {
+    int status = slurm_queue_read(&s->queue, s->folder, e);
+    for (size_t i = 0; i < s->n && !status; i++) {
+        struct survey_run *r = &s->runs[i];
+        r->job = slurm_queue_run(&s->queue, r->id);
+        if (r->job) r->state = decide_job(r);
+    }
+    return status;
+}
+
 /* ---- an experiment --------------------------------------------------------------------------- */
 
 static char *last_part(const char *folder) {
@@ -437,6 +457,7 @@ void survey_free(struct survey *s) {
         free(s->runs[i].title);
         free(s->runs[i].why);
     }
+    slurm_queue_free(&s->queue);
     free(s->runs);
     free(s->folder);
     free(s->name);

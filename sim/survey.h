@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "sim/claim.h"
+#include "sim/slurm/queue.h"
 
 enum { SURVEY_NONE = -1 };
 
@@ -41,10 +42,12 @@ enum survey_log {
 enum survey_state {
     SURVEY_DONE,
     SURVEY_RUNNING,
+    SURVEY_QUEUED, /* a job of it is in a cluster's queue */
     SURVEY_PENDING,
     SURVEY_WAITING,     /* for a state that its parent trains */
     SURVEY_INTERRUPTED, /* an unfinished log, and nobody at work */
     SURVEY_DIVERGED,
+    SURVEY_CANCELLED, /* its job was, by somebody or because what it waited for failed */
     SURVEY_FAILED,
     SURVEY_DAMAGED, /* its log is */
     SURVEY_STATES
@@ -67,6 +70,7 @@ struct survey_run {
     char *why;          /* owned: sentence of its .error file, or what is wrong with the log */
     bool has_error;     /* there is such a file */
     const char *worker; /* "process 12 on host", of the holdings; NULL: nobody */
+    const struct slurm_entry *job; /* of the survey's queue; NULL: none, or nobody asked */
 
     enum survey_state state;
     int64_t done; /* epochs */
@@ -77,6 +81,7 @@ struct survey {
     bool has_plan;
     struct survey_run *runs; /* in the plan's order, then the others by id */
     size_t n;
+    struct slurm_queue queue; /* empty until survey_ask_queue */
 };
 
 /* Is it the folder of an experiment (plan.tsv or runs/)? */
@@ -86,6 +91,9 @@ char **survey_experiments(const char *root, size_t *n);
 /* STATUS_FAILED: plan.tsv is damaged. The holdings must outlive the survey. */
 int survey_read(struct survey **s, const char *folder, const struct holdings *h, struct error *e);
 void survey_free(struct survey *s);
+/* Join the runs with a cluster's queue, where jobs were submitted. STATUS_FAILED: it cannot be
+ * read; the survey is good all the same. */
+int survey_ask_queue(struct survey *s, struct error *e);
 
 bool survey_is_finished(const struct survey_run *r); /* done or diverged, and nobody at work */
 /* results/<experiment>/runs/<id> with this ending; malloc'ed */
