@@ -51,7 +51,7 @@ enum reason {
 };
 
 struct file {
-    char name[ROWS_NAME + 4]; /* with ".h5" */
+    char name[ROWS_NAME + 16]; /* with its ending */
     off_t size;
     enum reason stays;
     long next; /* rows: the next of the same key; NONE */
@@ -78,9 +78,14 @@ static bool is_state_name(const char *name) {
     return strlen(name) == KEY + 3 && survey_is_key(name, KEY) && !strcmp(name + KEY, ".h5");
 }
 
-static bool is_rows_name(const char *name) {
-    return strlen(name) == ROWS_NAME + 3 && survey_is_key(name, KEY) && name[KEY] == '-' &&
-           survey_is_key(name + KEY + 1, KEY) && !strcmp(name + ROWS_NAME, ".h5");
+static const char *const ROWS_END = ".h5", *const PART_STATE_END = ".state.h5",
+                         *const PART_ROWS_END = ".rows.h5";
+
+/* KEY-MEASURES and the ending */
+static bool is_measured_name(const char *name, const char *ending) {
+    return strlen(name) == ROWS_NAME + strlen(ending) && survey_is_key(name, KEY) &&
+           name[KEY] == '-' && survey_is_key(name + KEY + 1, KEY) &&
+           !strcmp(name + ROWS_NAME, ending);
 }
 
 static bool is_file_of(enum kind kind, const char *name) {
@@ -88,9 +93,9 @@ static bool is_file_of(enum kind kind, const char *name) {
     case STATES:
         return is_state_name(name);
     case ROWS:
-        return is_rows_name(name);
+        return is_measured_name(name, ROWS_END);
     case PARTS:
-        return is_state_name(name) || is_rows_name(name);
+        return is_measured_name(name, PART_STATE_END) || is_measured_name(name, PART_ROWS_END);
     default:
         return survey_is_key(name, strlen(name));
     }
@@ -282,7 +287,8 @@ static void initial_of(const struct cleaning *c, const char *key, char initial[H
         long at = rows_of(s, key);
         if (at != NONE) memcpy(initial, rows_facts(rows, rows->files[at].name).initial, HASH_TEXT);
         for (size_t k = 0; k < parts->n && !initial[0]; k++)
-            if (is_rows_name(parts->files[k].name) && !memcmp(parts->files[k].name, key, KEY))
+            if (is_measured_name(parts->files[k].name, PART_ROWS_END) &&
+                !memcmp(parts->files[k].name, key, KEY))
                 memcpy(initial, rows_facts(parts, parts->files[k].name).initial, HASH_TEXT);
     }
 }
@@ -440,7 +446,7 @@ static void keep_chain(struct shelves *s, long at) {
 static void keep_part(struct shelves *s, struct file *f) {
     char name[ROWS_NAME + 1];
     f->stays = NEEDED;
-    if (!is_rows_name(f->name)) return;
+    if (!is_measured_name(f->name, PART_ROWS_END)) return;
     struct rows_facts facts = rows_facts(&s->folders[PARTS], f->name);
     snprintf(name, sizeof name, "%s-%.*s", facts.before, KEY, f->name + KEY + 1);
     if (facts.before[0]) keep_chain(s, map_get(s->rows_named, name));

@@ -52,10 +52,12 @@ struct holdings {
     size_t workers_n;
 };
 
+/* KEY.h5, or KEY-MEASURES.state.h5 of a part */
 static void holdings_state(struct holdings *h, const char *folder, const char *name) {
     char key[HASH_TEXT];
     (void)folder;
-    if (!survey_is_key(name, KEY) || strcmp(name + KEY, ".h5") != 0) return;
+    if (!survey_is_key(name, KEY)) return;
+    if (strcmp(name + KEY, ".h5") != 0 && !strstr(name + KEY, ".state.h5")) return;
     snprintf(key, sizeof key, "%.*s", KEY, name);
     map_add(h->states, key, 0);
 }
