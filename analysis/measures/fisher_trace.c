@@ -2,10 +2,16 @@
  *
  *   tr F = E_x E_{y ~ p_w(y|x)} |grad_w log p_w(y|x)|^2
  *
- * (Achille, Rovere and Soatto 2019, arXiv 1711.08856.) Every estimator is a list of labels y with
- * weights for each probe x: all classes with p(y|x), labels drawn from p(.|x) with 1/draws, or the
- * data's own label with 1. For each, the gradient of log p(y|x) by the logits is onehot(y) - p,
- * and one backward pass turns a batch of them into one squared norm per probe and layer.
+ *        = E_x tr(J^T (diag(p) - p p^T) J)         J: the Jacobian of the logits by w
+ *
+ * (Achille, Rovere and Soatto 2019, arXiv 1711.08856.) Every estimator is a list of gradients by
+ * the logits with weights for each probe x, and one backward pass turns a batch of them into one
+ * squared norm per probe and layer. For a label y the gradient of log p(y|x) is onehot(y) - p: all
+ * classes with p(y|x), labels drawn from p(.|x) with 1/draws, or the data's own label with 1. The
+ * sketch (Hutchinson 1990) takes L v / sqrt(draws) with random signs v and L L^T = diag(p) - p p^T,
+ * since E |J^T L v|^2 = tr(J^T L L^T J); with q = sqrt(p), of length 1, L = diag(q) - p q^T does:
+ *
+ *   (diag(q) - p q^T)(diag(q) - q p^T) = diag(p) - p p^T - p p^T + p (q^T q) p^T
  *
  * The traps, each met in published code. The square of a batch's mean gradient is not the mean of
  * the squares: norms are taken per example. Labels of the data give another quantity, the
@@ -46,10 +52,11 @@ struct work {
     uint64_t seed;
     uint32_t epoch;
     double *p;             /* [batch, K] p(y|x) */
+    double *signs;         /* [K] a gradient by the logits in the making */
     real *dlogits;         /* [batch, K] */
     double *g2;            /* [batch, layers] of one backward pass */
     double *value;         /* [batch, layers] the sum so far */
-    double *weight;        /* [batch] of the labels at hand */
+    double *weight;        /* [batch] of the gradients at hand */
     int32_t *y;            /* [batch] the labels at hand */
     int32_t *labels;       /* [batch] of the data */
     struct tally *tallies; /* [layers + 1], the last of the total */
@@ -66,10 +73,25 @@ static void dlogits_for(const double *p, size_t K, size_t y, real *d) {
     d[y] = (real)-others;
 }
 
-/* value += weight |grad log p(y|x)|^2, for one label y and weight per probe. */
+/* d = L v with v[k] = +-1, the gradient of a sketch. Its parts sum to 0, so that of the likeliest
+ * class is had from the others, which keeps its digits when its probability rounds to 1. */
+static void dlogits_signed(const double *p, size_t K, struct rng *rng, double *d) {
+    size_t top = 0;
+    double along = 0, others = 0;
+    for (size_t k = 0; k < K; k++) {
+        d[k] = rng_word(rng) & 1 ? sqrt(p[k]) : -sqrt(p[k]);
+        along += d[k];
+        if (p[k] > p[top]) top = k;
+    }
+    for (size_t k = 0; k < K; k++) {
+        d[k] -= p[k] * along;
+        if (k != top) others += d[k];
+    }
+    d[top] = -others;
+}
+
+/* value += weight |J^T dlogits|^2, for one gradient by the logits and weight per probe. */
 static void add_gradients(struct work *w) {
-    for (size_t i = 0; i < w->n; i++)
-        dlogits_for(w->p + i * w->K, w->K, (size_t)w->y[i], w->dlogits + i * w->K);
     net_set_dlogits(w->net, w->n, w->dlogits);
     net_backward_g2(w->net, w->n, w->g2);
     for (size_t i = 0; i < w->n; i++)
@@ -77,7 +99,14 @@ static void add_gradients(struct work *w) {
             w->value[i * w->layers + l] += w->weight[i] * w->g2[i * w->layers + l];
 }
 
-/* ---- the estimators: which labels, with which weights ---- */
+/* The same with the gradients of log p(y|x), for one label y per probe. */
+static void add_labels(struct work *w) {
+    for (size_t i = 0; i < w->n; i++)
+        dlogits_for(w->p + i * w->K, w->K, (size_t)w->y[i], w->dlogits + i * w->K);
+    add_gradients(w);
+}
+
+/* ---- the estimators: which gradients, with which weights ---- */
 
 static void add_exact(struct work *w) {
     for (size_t y = 0; y < w->K; y++) {
@@ -85,7 +114,7 @@ static void add_exact(struct work *w) {
             w->y[i] = (int32_t)y;
             w->weight[i] = w->p[i * w->K + y];
         }
-        add_gradients(w);
+        add_labels(w);
     }
 }
 
@@ -100,12 +129,29 @@ static int32_t label_draw(const double *p, size_t K, double uniform) {
     return (int32_t)y;
 }
 
+/* The random numbers of one draw for probe i of the batch. */
+static struct rng draw_stream(const struct work *w, size_t i, int draw) {
+    uint64_t index = (w->first + i) * (uint64_t)w->draws + (uint64_t)draw;
+    return rng_stream(w->seed, "fisher", w->epoch, index);
+}
+
 static void add_sampled(struct work *w) {
     for (int draw = 0; draw < w->draws; draw++) {
         for (size_t i = 0; i < w->n; i++) {
-            uint64_t index = (w->first + i) * (uint64_t)w->draws + (uint64_t)draw;
-            struct rng rng = rng_stream(w->seed, "fisher", w->epoch, index);
+            struct rng rng = draw_stream(w, i, draw);
             w->y[i] = label_draw(w->p + i * w->K, w->K, rng_uniform(&rng));
+            w->weight[i] = 1.0 / w->draws;
+        }
+        add_labels(w);
+    }
+}
+
+static void add_sketch(struct work *w) {
+    for (int draw = 0; draw < w->draws; draw++) {
+        for (size_t i = 0; i < w->n; i++) {
+            struct rng rng = draw_stream(w, i, draw);
+            dlogits_signed(w->p + i * w->K, w->K, &rng, w->signs);
+            for (size_t k = 0; k < w->K; k++) w->dlogits[i * w->K + k] = (real)w->signs[k];
             w->weight[i] = 1.0 / w->draws;
         }
         add_gradients(w);
@@ -117,7 +163,7 @@ static void add_empirical(struct work *w) {
         w->y[i] = w->labels[i];
         w->weight[i] = 1;
     }
-    add_gradients(w);
+    add_labels(w);
 }
 
 static const struct {
@@ -126,6 +172,7 @@ static const struct {
 } ESTIMATORS[] = {
     [FISHER_EXACT] = {"exact", add_exact},
     [FISHER_SAMPLED] = {"sampled", add_sampled},
+    [FISHER_SKETCH] = {"sketch", add_sketch},
     [FISHER_EMPIRICAL] = {"empirical", add_empirical},
 };
 
@@ -178,6 +225,7 @@ static void result_fill(const struct work *w, struct fisher_result *r) {
 static int work_allocate(struct work *w) {
     size_t n = w->batch;
     w->p = calloc(n * w->K, sizeof *w->p);
+    w->signs = calloc(w->K, sizeof *w->signs);
     w->dlogits = calloc(n * w->K, sizeof *w->dlogits);
     w->g2 = calloc(n * w->layers, sizeof *w->g2);
     w->value = calloc(n * w->layers, sizeof *w->value);
@@ -185,13 +233,14 @@ static int work_allocate(struct work *w) {
     w->y = calloc(n, sizeof *w->y);
     w->labels = calloc(n, sizeof *w->labels);
     w->tallies = calloc(w->layers + 1, sizeof *w->tallies);
-    bool whole =
-        w->p && w->dlogits && w->g2 && w->value && w->weight && w->y && w->labels && w->tallies;
+    bool whole = w->p && w->signs && w->dlogits && w->g2 && w->value && w->weight && w->y &&
+                 w->labels && w->tallies;
     return whole ? STATUS_OK : STATUS_FAILED;
 }
 
 static void work_free(struct work *w) {
     free(w->p);
+    free(w->signs);
     free(w->dlogits);
     free(w->g2);
     free(w->value);

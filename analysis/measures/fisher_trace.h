@@ -16,6 +16,7 @@
 enum fisher_estimator {
     FISHER_EXACT,    /* every class, weighted with p(y|x); one backward pass per class */
     FISHER_SAMPLED,  /* labels drawn from the model; one backward pass per draw */
+    FISHER_SKETCH,   /* random signs through a root of diag(p) - p p^T; one pass per draw */
     FISHER_EMPIRICAL /* the data's labels: not the Fisher, but often called so */
 };
 
@@ -34,11 +35,11 @@ struct fisher_result {
     double *layer_trace, *layer_stderr; /* [layers], the caller's */
 };
 
-/* The estimator of a name: "exact", "sampled", "empirical". */
+/* The estimator of a name: "exact", "sampled", "sketch", "empirical". */
 enum fisher_estimator fisher_estimator(const char *name);
 
-/* `draws` labels a probe for FISHER_SAMPLED, from streams ("fisher", epoch, probe draws + draw) of
- * `seed`. STATUS_FAILED when there is no memory. */
+/* `draws` labels a probe for FISHER_SAMPLED, or vectors of signs for FISHER_SKETCH, from streams
+ * ("fisher", epoch, probe draws + draw) of `seed`. STATUS_FAILED when there is no memory. */
 int fisher_trace(struct net *net, const struct fisher_probes *probes,
                  enum fisher_estimator estimator, int draws, uint64_t seed, uint32_t epoch,
                  struct fisher_result *result, struct error *e);
