@@ -108,8 +108,12 @@ void shelf_free(struct shelf *s) {
 
 static bool has_with(const struct map *m, const struct timeline *t, int64_t epoch,
                      const char *ending) {
-    char name[2 * HASH_TEXT + 8];
-    snprintf(name, sizeof name, "%s-%s%s", t->key[epoch], t->measures, ending);
+    char name[2 * HASH_TEXT + 8], *end = name;
+    if (map_count(m) == 0) return false;
+    end = stpcpy(end, t->key[epoch]); /* no printf: this is asked for every epoch of every run */
+    end = stpcpy(end, "-");
+    end = stpcpy(end, t->measures);
+    stpcpy(end, ending);
     return map_get(m, name) != MAP_NONE;
 }
 
