@@ -222,6 +222,12 @@ struct init graph_weight_init(const struct graph *g, size_t fan_in) {
                         : (struct init){INIT_UNIFORM, sqrt(1 / n)};
 }
 
+/* With fan_out, as in torchvision's ResNets, it is the gradients that keep their size. */
+struct init graph_conv_init(const struct graph *g, size_t fan_in, size_t fan_out) {
+    if (g->he_fan_out) return (struct init){INIT_NORMAL, sqrt(2 / (double)fan_out)};
+    return graph_weight_init(g, fan_in);
+}
+
 struct init graph_bias_init(const struct graph *g, size_t fan_in) {
     return g->he_normal ? (struct init){INIT_CONSTANT, 0}
                         : (struct init){INIT_UNIFORM, sqrt(1 / (double)fan_in)};

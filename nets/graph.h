@@ -52,7 +52,8 @@ struct graph {
     const struct arch *arch;
     size_t K, batch;
     int threads;
-    bool he_normal; /* weights N(0, 2 / fan_in), biases 0; else nn.Linear's and nn.Conv2d's own */
+    bool he_normal;  /* weights N(0, 2 / fan_in), biases 0; else nn.Linear's and nn.Conv2d's own */
+    bool he_fan_out; /* convolutions N(0, 2 / fan_out) */
     size_t inputs_n;
 
     struct value *values; /* the inputs first */
@@ -94,6 +95,7 @@ void graph_buffer(struct graph *g, struct op *op, int i, const char *suffix, siz
 void graph_state(struct graph *g, struct op *op, size_t n);
 /* How a weight and a bias with this many inputs per output start. */
 struct init graph_weight_init(const struct graph *g, size_t fan_in);
+struct init graph_conv_init(const struct graph *g, size_t fan_in, size_t fan_out);
 struct init graph_bias_init(const struct graph *g, size_t fan_in);
 
 /* For net.c. */

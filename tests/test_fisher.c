@@ -5,10 +5,12 @@
 #include "analysis/measures/fisher_trace.h"
 #include "analysis/measures/measure.h"
 
-enum { K = 4, PROBES = 13, BATCH = 5, LAYERS = 16 };
+enum { K = 4, PROBES = 13, BATCH = 5, LAYERS = 24 };
 
 /* A convolutional net with batch norm, pooling by stride, two linear layers: 300 parameters. */
 static const char *const CONVFC[] = {"channels=[2, 3, 3]", "fc=5", NULL};
+/* Residual blocks: 21 layers, 2,900 parameters. */
+static const char *const RESNET18[] = {"width=1", NULL};
 static const char *const SOFTMAX[] = {"hidden=[]", NULL};
 static const struct net_input INPUT = {"image", 6, 5, 2};
 
@@ -118,10 +120,10 @@ static void layers_sum_to_the_total(void **unused) {
 }
 
 /* The definition, slowly: one probe and one class at a time, through net_backward. */
-static void exact_is_a_loop_over_probes_and_classes(void **unused) {
-    (void)unused;
-    struct net *net = make("convfc", CONVFC);
+static void check_loop(struct net *net) {
     double expected[LAYERS] = {0}, values[PROBES] = {0};
+    size_t layers;
+    net_layers(net, &layers);
     for (size_t n = 0; n < PROBES; n++)
         for (size_t y = 0; y < K; y++) {
             int32_t label;
@@ -134,7 +136,7 @@ static void exact_is_a_loop_over_probes_and_classes(void **unused) {
             net_set_dlogits(net, 1, d);
             net_backward(net, 1);
             grads_g2(net, g2);
-            for (size_t l = 0; l < 5; l++) {
+            for (size_t l = 0; l < layers; l++) {
                 expected[l] += p[y] * g2[l] / PROBES;
                 values[n] += p[y] * g2[l];
             }
@@ -142,12 +144,19 @@ static void exact_is_a_loop_over_probes_and_classes(void **unused) {
     struct measured m;
     measure(net, ALL, FISHER_EXACT, 1, 0, &m);
     double mean = 0, squares = 0;
-    for (size_t l = 0; l < 5; l++) assert_near(m.layer[l], expected[l], TOLERANCE * expected[l]);
+    for (size_t l = 0; l < layers; l++)
+        assert_near(m.layer[l], expected[l], TOLERANCE * expected[l]);
     for (size_t n = 0; n < PROBES; n++) mean += values[n] / PROBES;
     for (size_t n = 0; n < PROBES; n++) squares += (values[n] - mean) * (values[n] - mean);
     double stderr_ = sqrt(squares / (PROBES - 1) / PROBES);
     assert_near(m.r.trace_stderr, stderr_, 10 * TOLERANCE * mean);
     net_free(net);
+}
+
+static void exact_is_a_loop_over_probes_and_classes(void **unused) {
+    (void)unused;
+    check_loop(make("convfc", CONVFC));
+    check_loop(make("resnet18", RESNET18));
 }
 
 #ifdef REAL_IS_DOUBLE
@@ -160,14 +169,13 @@ static void probabilities(struct net *net, double *p) {
  * cancels, so that the sum over all parameters of KL(+h) + KL(-h), divided by h^2, is the trace
  * with an error of h^2 = 1e-9 and rounding of 1e-16 / h^2 = 1e-7 per parameter; the kinks of the
  * ReLU within h of 0 add less than 1e-5. */
-static void the_trace_is_the_curvature_of_the_divergence(void **unused) {
-    (void)unused;
+static void check_curvature(struct net *net) {
     const double h = 3e-5;
-    struct net *net = make("convfc", CONVFC);
     int32_t labels[PROBES];
     double p[PROBES * K], q[PROBES * K], curvature[LAYERS] = {0};
-    size_t n;
+    size_t n, layers;
     const struct net_tensor *t = net_param_table(net, &n);
+    net_layers(net, &layers);
     feed(NULL, net, 0, PROBES, labels);
     probabilities(net, p);
     for (size_t i = 0; i < n; i++)
@@ -182,8 +190,14 @@ static void the_trace_is_the_curvature_of_the_divergence(void **unused) {
             }
     struct measured m;
     measure(net, ALL, FISHER_EXACT, 1, 0, &m);
-    for (size_t l = 0; l < 5; l++) assert_near(m.layer[l], curvature[l], 2e-5 * curvature[l]);
+    for (size_t l = 0; l < layers; l++) assert_near(m.layer[l], curvature[l], 2e-5 * curvature[l]);
     net_free(net);
+}
+
+static void the_trace_is_the_curvature_of_the_divergence(void **unused) {
+    (void)unused;
+    check_curvature(make("convfc", CONVFC));
+    check_curvature(make("resnet18", RESNET18));
 }
 #define DOUBLE_TESTS cmocka_unit_test(the_trace_is_the_curvature_of_the_divergence),
 #else

@@ -26,6 +26,8 @@ static const struct {
     {"allcnn_depth", {"n=1", "width=0.04"}},
     {"allcnn_depth", {"n=2", "width=0.04"}},
     {"allcnn_depth", {"n=3", "width=0.03"}},
+    {"resnet18", {"width=3"}},
+    {"resnet18", {"width=2", "norm=none", "init=pytorch"}},
 };
 enum { CASES_N = sizeof CASES / sizeof *CASES };
 
@@ -278,6 +280,45 @@ static void tensors_bear_the_names_and_shapes_of_pytorch(void **unused) {
     net_free(net);
 }
 
+/* torchvision's resnet18 has 11,689,512 parameters. Ours has a stem of 3x3, not 7x7 (64 x 3 x 40
+ * less), and 10 classes, not 1,000 (990 x 513 less). */
+static void resnet18_is_that_of_torchvision(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *name;
+        size_t shape[4];
+        const char *layer;
+    } expected[] = {
+        {"conv1.weight", {64, 3, 3, 3}, "conv1"},
+        {"bn1.bias", {64}, "conv1"},
+        {"layer1.0.conv1.weight", {64, 64, 3, 3}, "layer1.0.conv1"},
+        {"layer1.1.bn2.weight", {64}, "layer1.1.conv2"},
+        {"layer2.0.conv1.weight", {128, 64, 3, 3}, "layer2.0.conv1"},
+        {"layer2.0.downsample.0.weight", {128, 64, 1, 1}, "layer2.0.downsample.0"},
+        {"layer2.0.downsample.1.bias", {128}, "layer2.0.downsample.0"},
+        {"layer4.1.conv2.weight", {512, 512, 3, 3}, "layer4.1.conv2"},
+        {"fc.weight", {10, 512}, "fc"},
+    };
+    struct net *net = net_make(arch_find("resnet18"), NULL, (struct net_input){"image", 32, 32, 3},
+                               10, 1, 1, NULL);
+    size_t n, layers, count = 0;
+    const char *const *layer = net_layers(net, &layers);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        const struct net_tensor *t = tensor_named(net, expected[i].name);
+        assert_memory_equal(t->shape, expected[i].shape, (size_t)t->rank * sizeof *t->shape);
+        assert_string_equal(layer[t->layer], expected[i].layer);
+    }
+    const struct net_tensor *t = net_param_table(net, &n);
+    assert_int_equal(layers, 1 + 16 + 3 + 1);
+    assert_int_equal(n, 20 * 3 + 2);
+    for (size_t i = 0; i < n; i++) count += t[i].count;
+    assert_int_equal(count, 11689512 - 64 * 3 * 40 - 990 * 513);
+    t = net_buffer_table(net, &n);
+    assert_int_equal(n, 20 * 2);
+    assert_string_equal(t[15].name, "layer2.0.downsample.1.running_var");
+    net_free(net);
+}
+
 static void what_is_exported_and_imported_is_what_it_was(void **unused) {
     (void)unused;
     for (size_t i = 0; i < CASES_N; i++) {
@@ -405,6 +446,13 @@ static void initialization_has_the_promised_variance(void **unused) {
     check_variance(torch, "conv3.weight", 1.0 / 3 / (16 * 9));
     check_variance(torch, "fc1.weight", 1.0 / 3 / 144);
     check_variance(torch, "fc1.bias", 1.0 / 3 / 144);
+    const char *const narrow[] = {"width=16", NULL};
+    struct net *vision = net_make(arch_find("resnet18"), narrow, INPUT, K, 1, 1, NULL);
+    net_init(vision, 1);
+    check_variance(vision, "layer2.0.conv1.weight", 2.0 / (32 * 9));
+    check_variance(vision, "layer2.0.downsample.0.weight", 2.0 / 32);
+    check_variance(vision, "fc.weight", 1.0 / 3 / 128);
+    net_free(vision);
     net_free(torch);
     net_free(he);
 }
@@ -502,6 +550,7 @@ int main(void) {
         cmocka_unit_test(two_nets_do_not_touch_each_other),
         cmocka_unit_test(training_lowers_the_loss),
         cmocka_unit_test(tensors_bear_the_names_and_shapes_of_pytorch),
+        cmocka_unit_test(resnet18_is_that_of_torchvision),
         cmocka_unit_test(what_is_exported_and_imported_is_what_it_was),
         cmocka_unit_test(exported_weights_mean_what_they_mean_in_pytorch),
         cmocka_unit_test(initialization_depends_on_seed_name_and_shape_alone),

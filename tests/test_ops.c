@@ -17,6 +17,7 @@ static const struct {
     {"conv", {.name = "conv", .outputs = 5, .kernel = 3, .stride = 2, .pad = 1, .bias = true}},
     {"conv", {.name = "conv", .outputs = 3, .kernel = 5, .stride = 1, .pad = 2}},
     {"conv", {.name = "conv", .outputs = 7, .kernel = 1}},
+    {"conv", {.name = "conv", .outputs = 11, .kernel = 1, .stride = 2}},
     {"linear", {.name = "fc", .outputs = 9, .bias = true}},
     {"linear", {.name = "fc", .outputs = 300}},
     {"batchnorm", {.name = "norm"}},
@@ -57,6 +58,7 @@ static const struct param TRIAL_PARAMS[] = {
     {"case", PARAM_INT, "0", 0, CASES_N, NULL, NULL, "Which of CASES.", false},
     {"shared", PARAM_BOOL, "false", 0, 0, NULL, NULL, "Give its input a second reader.", false},
     {0}};
+static const struct param NONE[] = {{0}};
 static const struct arch TRIAL = {"trial", "One op between a convolution and a head.", TRIAL_PARAMS,
                                   trial_build};
 
@@ -128,6 +130,29 @@ static void squared_gradients_are_those_of_single_examples(void **unused) {
             check_g2(net, BATCH, K, 9, CASES[i].name);
             net_free(net);
         }
+}
+
+/* 4 x: x is read by both inputs of one op and, from two places, by others. */
+static int fourfold_build(struct graph *g, const struct settings *s, struct error *e) {
+    (void)s, (void)e;
+    struct op_options stem = {.name = "stem", .outputs = 5, .kernel = 3, .pad = 1, .bias = true};
+    int x = graph_conv(g, graph_input(g, 0), stem);
+    x = graph_relu(g, x);
+    int twice = graph_add(g, x, x);
+    int y = graph_add(g, graph_add(g, x, twice), x);
+    return graph_output(g, graph_linear(g, graph_globalpool(g, y), "head", K));
+}
+static const struct arch FOURFOLD = {"fourfold", "Sums of one value.", NONE, fourfold_build};
+
+static void what_is_read_often_gets_every_share_of_its_gradient(void **unused) {
+    (void)unused;
+    struct net *net =
+        net_make(&FOURFOLD, NULL, (struct net_input){"image", 7, 6, 3}, K, BATCH, 1, NULL);
+    net_init(net, 5);
+    input_fill(net, BATCH, 7);
+    check_finite_differences(net, BATCH, K, NET_TRAIN, "four times one value");
+    check_g2(net, BATCH, K, 9, "four times one value");
+    net_free(net);
 }
 
 /* Two training steps and a Fisher pass, everything copied out. */
@@ -215,7 +240,6 @@ static int single_build(struct graph *g, const struct settings *s, struct error 
     int x = graph_batchnorm(g, graph_input(g, 0), "norm", false);
     return graph_output(g, x);
 }
-static const struct param NONE[] = {{0}};
 static const struct arch SINGLE = {"single", "Batch norm alone.", NONE, single_build};
 
 /* Two features, values 1 2 6 and 10 10 10: mean 3, biased variance 14/3, unbiased 7. */
@@ -342,6 +366,7 @@ int main(void) {
         cmocka_unit_test(gradients_agree_with_finite_differences),
         cmocka_unit_test(the_finite_difference_check_can_fail),
         cmocka_unit_test(squared_gradients_are_those_of_single_examples),
+        cmocka_unit_test(what_is_read_often_gets_every_share_of_its_gradient),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(a_batch_may_be_split_anywhere),
         cmocka_unit_test(halos_stay_zero),

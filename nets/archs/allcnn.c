@@ -16,11 +16,7 @@ static int allcnn_build(struct graph *g, const struct settings *s, struct error 
 }
 
 static const struct param PARAMS[] = {
-    PARAM_WIDTH,
-    PARAM_NORM,
-    {"bias", PARAM_BOOL, "true", 0, 0, NULL, NULL,
-     "Bias in the convolutions before a normalization too.", false},
-    PARAM_INIT("pytorch"),
+    PARAMS_ALLCNN,
     {0},
 };
 

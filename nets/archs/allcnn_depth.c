@@ -26,11 +26,7 @@ static int allcnn_depth_build(struct graph *g, const struct settings *s, struct 
 
 static const struct param PARAMS[] = {
     {"n", PARAM_INT, "3", 1, MOST, NULL, "1", "Number of halvings, two convolutions each.", false},
-    PARAM_WIDTH,
-    PARAM_NORM,
-    {"bias", PARAM_BOOL, "true", 0, 0, NULL, NULL,
-     "Bias in the convolutions before a normalization too.", false},
-    PARAM_INIT("pytorch"),
+    PARAMS_ALLCNN,
     {0},
 };
 

@@ -22,6 +22,13 @@
         "width", PARAM_REAL, "1.0", 0.001, 100, NULL, "1", "Factor on the number of channels.",    \
             false                                                                                  \
     }
+#define PARAM_BIAS                                                                                 \
+    {                                                                                              \
+        "bias", PARAM_BOOL, "true", 0, 0, NULL, NULL,                                              \
+            "Bias in the convolutions before a normalization too.", false                          \
+    }
+/* Of the all-convolutional networks of Achille et al. */
+#define PARAMS_ALLCNN PARAM_WIDTH, PARAM_NORM, PARAM_BIAS, PARAM_INIT("pytorch")
 
 /* One convolution and what follows it. Layer number i of a network: conv1, norm1. */
 struct block {

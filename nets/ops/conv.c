@@ -37,9 +37,9 @@ static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, str
                          "use larger images or a shallower network",
                          x->H, x->W, o->kernel, o->kernel);
     y->C = o->outputs;
-    size_t fan_in = x->C * o->kernel * o->kernel;
+    size_t taps = o->kernel * o->kernel, fan_in = x->C * taps, fan_out = o->outputs * taps;
     graph_param(g, op, WEIGHT, "weight", 4, (size_t[]){o->outputs, x->C, o->kernel, o->kernel},
-                graph_weight_init(g, fan_in));
+                graph_conv_init(g, fan_in, fan_out));
     if (o->bias)
         graph_param(g, op, BIAS, "bias", 1, (size_t[]){o->outputs}, graph_bias_init(g, fan_in));
     return STATUS_OK;

@@ -37,10 +37,10 @@ def config(net):
 
 
 def run(path, *words):
-    """Train; returns the log's path, which is the first line that `imprint run` prints."""
+    """Train; returns the log's path, which is the line of its own that `imprint run` prints."""
     done = subprocess.run([PROGRAM, "run", path, *words, "--quiet", "--out", ROOT], check=True,
                           stdout=subprocess.PIPE, text=True)
-    return done.stdout.splitlines()[0]
+    return next(line for line in done.stdout.splitlines() if line.endswith(".h5"))
 
 
 def state_path(log):

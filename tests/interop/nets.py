@@ -125,7 +125,48 @@ def allcnn_depth(f, K):
                       f.get("bias", True))
 
 
-ARCHS = {f.__name__: f for f in (mlp, convfc, lenet, allcnn, allcnn_c, allcnn_depth)}
+class BasicBlock(nn.Module):
+    """He et al. 2016, figure 2, under torchvision's names; without norm the convolutions have
+    biases."""
+
+    def __init__(self, inputs, outputs, stride, norm):
+        super().__init__()
+        self.conv1, self.bn1 = self.pair(inputs, outputs, 3, stride, norm)
+        self.conv2, self.bn2 = self.pair(outputs, outputs, 3, 1, norm)
+        self.relu = nn.ReLU()
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(*self.pair(inputs, outputs, 1, stride, norm))
+
+    @staticmethod
+    def pair(inputs, outputs, kernel, stride, norm):
+        conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=not norm)
+        return conv, nn.BatchNorm2d(outputs) if norm else nn.Identity()
+
+    def forward(self, x):
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+def resnet18(f, K):
+    """torchvision's resnet18 with a 3x3 stem and no max pooling."""
+    w = f.get("width", 64)
+    for name, module in zip(("conv1", "bn1"), BasicBlock.pair(f.C, w, 3, 1, f.norm)):
+        f.put(name, module)
+    f.put("relu", nn.ReLU())
+    f.C = w
+    for i in range(4):
+        outputs = w << i
+        stage = [BasicBlock(f.C, outputs, 2 if i else 1, f.norm),
+                 BasicBlock(outputs, outputs, 1, f.norm)]
+        f.put("layer%d" % (i + 1), nn.Sequential(*stage))
+        f.C = outputs
+    f.global_pool()
+    f.put("fc", nn.Linear(f.C, K))
+
+
+ARCHS = {f.__name__: f for f in (mlp, convfc, lenet, allcnn, allcnn_c, allcnn_depth, resnet18)}
 
 
 def build(arch, settings, shape, K):

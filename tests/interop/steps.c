@@ -45,6 +45,8 @@ static const struct variant archs[] = {
     {"allcnn_depth_1", "allcnn_depth", 0, {{"n", "1"}, {"width", "0.0625"}}},
     {"allcnn_depth_2", "allcnn_depth", 0, {{"n", "2"}, {"width", "0.0625"}}},
     {"allcnn_depth_3", "allcnn_depth", 0, {{"n", "3"}, {"width", "0.0625"}}},
+    {"resnet18", "resnet18", 0, {{"width", "2"}}},
+    {"resnet18_plain", "resnet18", 0, {{"width", "2"}, {"norm", "none"}}},
 };
 
 static const struct variant optimizers[] = {

@@ -17,7 +17,7 @@ from torchlib import attributes, difference, fisher_exact, grad_norm, load, tens
 
 TOLERANCE = 1e-4
 NETS = ["convfc", "mlp, hidden: [40, 30]", "lenet, width: 0.5", "allcnn, width: 0.0625",
-        "allcnn_c, width: 0.0625", "allcnn_depth, n: 2, width: 0.0625"]
+        "allcnn_c, width: 0.0625", "allcnn_depth, n: 2, width: 0.0625", "resnet18, width: 4"]
 
 
 def network(log, state, shape, K):

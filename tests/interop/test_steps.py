@@ -8,7 +8,7 @@ and float at 6e-8; twenty steps multiply that by 10 to 1000.
 The trap is the kink of ReLU and max pooling: where a pre-activation is nearer to 0 than float's
 rounding errors, float and double take different sides and no tolerance holds for the gradient
 (PyTorch's own float and double differ just so). The float build is therefore compared on inputs,
-found by trying seeds in double, along whose whole trajectory every kink stays MARGIN away."""
+found by trying seeds in double, along whose whole trajectory every kink stays a margin away."""
 
 import os
 import subprocess
@@ -25,6 +25,7 @@ from torchlib import attributes, difference, fisher_exact, grad_norm, load, tens
 
 STEPS, N, K = 20, 16, 5
 MARGIN = 2e-6  # float's error of a pre-activation of size 1 after some layers and steps
+MARGINS = {"resnet18": 1e-5}  # twice the layers, batch norms of 16 numbers each at their end
 SEEDS = 40
 
 
@@ -165,7 +166,7 @@ def suite_float():
         waiting = list(groups) if waiting is None else waiting
         for names in list(waiting):
             case = Case(groups[names], x, labels)
-            if case.kinks.distance > MARGIN:
+            if case.kinks.distance > MARGINS.get(names[0], MARGIN):
                 case.check("%s, %s, float (inputs %d)" % (*names, seed), 1e-4)
                 waiting.remove(names)
     tap.check("inputs without a kink were found for every case", "\n".join(map(str, waiting)))

@@ -1,6 +1,7 @@
 """What a state of imprint means in PyTorch: loading it, and the exact Fisher trace by brute force."""
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 
@@ -50,8 +51,9 @@ def layers_of(net):
     before it."""
     layers = []
     for name, _ in net.named_parameters():
-        module = name.split(".")[0]
-        layers.append(layers[-1] if module.startswith("norm") else module)
+        module = name.rpartition(".")[0]
+        norm = isinstance(net.get_submodule(module), (nn.BatchNorm1d, nn.BatchNorm2d))
+        layers.append(layers[-1] if norm else module)
     return layers
 
 
