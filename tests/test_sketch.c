@@ -1,6 +1,7 @@
 /* The Fisher trace by random signs: unbiased, exact in its closed forms, the same bits for any
- * number of threads, and less noisy than drawn labels once predictions are confident. (What all
- * estimators have in common is in test_fisher.c.) */
+ * number of threads, and less noisy than drawn labels once predictions are confident. And the exact
+ * trace by Cholesky's root, which takes the classes in order. (What all estimators have in common
+ * is in test_fisher.c.) */
 #include "tests/net_fixture.h"
 
 #include "analysis/measures/fisher_trace.h"
@@ -128,6 +129,55 @@ static void confident_predictions_keep_their_digits(void **unused) {
     net_free(net);
 }
 
+/* sum over y of p(y) |onehot(y) - p|^2 = sum over y of p(y) (1 - p(y)), with 1 - p(y) from the other
+ * classes; `likely` has the logit `lead`, class k else -k. */
+static double factor_of_softmax(size_t likely, double lead) {
+    double weight[K], total = 0, factor = 0;
+    for (size_t k = 0; k < K; k++) total += weight[k] = exp(k == likely ? lead : -(double)k);
+    for (size_t k = 0; k < K; k++) {
+        double others = 0;
+        for (size_t i = 0; i < K; i++) others += i == k ? 0 : weight[i] / total;
+        factor += weight[k] / total * others;
+    }
+    return factor;
+}
+
+/* (|x|^2 + 1) times that, for a doubtful, a confident and a certain prediction; 3e-6: the dlogits
+ * are of type real, and a logit of 60 is rounded in none of them. */
+static void exact_does_not_depend_on_the_order_of_classes(void **unused) {
+    (void)unused;
+    static const double leads[] = {0, 5, 60, 200};
+    struct net *net = make("mlp", SOFTMAX, NUMBER, K, 1);
+    size_t n;
+    const struct net_tensor *t = net_param_table(net, &n);
+    memset(net_params(net), 0, net_params_count(net) * sizeof(real));
+    double x2 = 0;
+    for (size_t i = 0; i < PROBES; i++) {
+        struct rng rng = rng_stream(3, "probe", 0, i);
+        double x = (double)(real)rng_normal(&rng);
+        x2 += x * x / PROBES;
+    }
+    for (size_t l = 0; l < sizeof leads / sizeof *leads; l++)
+        for (size_t likely = 0; likely < K; likely++) {
+            real *bias = net_params(net) + t[1].offset;
+            for (size_t k = 0; k < K; k++) bias[k] = (real)(k == likely ? leads[l] : -(double)k);
+            double expected = (x2 + 1) * factor_of_softmax(likely, leads[l]);
+            assert_near(measure(net, FISHER_EXACT, 1, 0).r.trace, expected, 3e-6 * expected);
+        }
+    net_free(net);
+}
+
+/* A network that has diverged must not look certain. */
+static void a_net_of_nan_has_a_trace_of_nan(void **unused) {
+    (void)unused;
+    struct net *net = make("mlp", SOFTMAX, INPUT, K, 1);
+    for (size_t i = 0; i < net_params_count(net); i++) net_params(net)[i] = (real)NAN;
+    assert_true(isnan(measure(net, FISHER_EXACT, 1, 0).r.trace));
+    assert_true(isnan(measure(net, FISHER_SAMPLED, 1, 0).r.trace));
+    assert_true(isnan(measure(net, FISHER_SKETCH, 1, 0).r.trace));
+    net_free(net);
+}
+
 /* Draws are independent: four of them leave a quarter of the variance. The ratio of two sample
  * variances of REPEATS values has a standard deviation of some 13 %. */
 static void more_draws_leave_less_noise(void **unused) {
@@ -190,6 +240,8 @@ int main(void) {
         cmocka_unit_test(sketch_agrees_with_exact_in_every_layer),
         cmocka_unit_test(two_classes_have_two_values),
         cmocka_unit_test(confident_predictions_keep_their_digits),
+        cmocka_unit_test(exact_does_not_depend_on_the_order_of_classes),
+        cmocka_unit_test(a_net_of_nan_has_a_trace_of_nan),
         cmocka_unit_test(more_draws_leave_less_noise),
         cmocka_unit_test(confident_nets_are_for_signs_and_undecided_ones_for_labels),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),

@@ -6,12 +6,18 @@
  *
  * (Achille, Rovere and Soatto 2019, arXiv 1711.08856.) Every estimator is a list of gradients by
  * the logits with weights for each probe x, and one backward pass turns a batch of them into one
- * squared norm per probe and layer. For a label y the gradient of log p(y|x) is onehot(y) - p: all
- * classes with p(y|x), labels drawn from p(.|x) with 1/draws, or the data's own label with 1. The
- * sketch (Hutchinson 1990) takes L v / sqrt(draws) with random signs v and L L^T = diag(p) - p p^T,
- * since E |J^T L v|^2 = tr(J^T L L^T J); with q = sqrt(p), of length 1, L = diag(q) - p q^T does:
+ * squared norm per probe and layer. For a label y the gradient of log p(y|x) is onehot(y) - p, of
+ * labels drawn from p(.|x) with 1/draws or of the data's own label with 1. The others need a root,
+ * L L^T = diag(p) - p p^T. The sketch (Hutchinson 1990) takes L v / sqrt(draws) with random signs
+ * v, since E |J^T L v|^2 = tr(J^T L L^T J); with q = sqrt(p), of length 1, L = diag(q) - p q^T:
  *
  *   (diag(q) - p q^T)(diag(q) - q p^T) = diag(p) - p p^T - p p^T + p (q^T q) p^T
+ *
+ * Exactly, all labels weighted with p(y|x) are the columns of a root too, K of them. The rank is
+ * K - 1, and Cholesky's root saves a pass (Tanabe and Sagae 1992): with r[k] = p[k+1] + ... , what
+ * the classes after k have, column k is
+ *
+ *   sqrt(p[k] r[k] / (p[k] + r[k]))  times  0 before k,  1 at k,  -p[i] / r[k] at i > k
  *
  * The traps, each met in published code. The square of a batch's mean gradient is not the mean of
  * the squares: norms are taken per example. Labels of the data give another quantity, the
@@ -108,13 +114,23 @@ static void add_labels(struct work *w) {
 
 /* ---- the estimators: which gradients, with which weights ---- */
 
+/* d = column k of Cholesky's root without its factor; returns the factor's square. All sums are of
+ * numbers that are not negative, so that no digits are lost. */
+static double dlogits_column(const double *p, size_t K, size_t k, real *d) {
+    double rest = 0;
+    for (size_t i = k + 1; i < K; i++) rest += p[i];
+    memset(d, 0, K * sizeof *d);
+    if (rest <= 0) return 0; /* not when it is NaN */
+    d[k] = 1;
+    for (size_t i = k + 1; i < K; i++) d[i] = (real)(-p[i] / rest);
+    return p[k] / (p[k] + rest) * rest;
+}
+
 static void add_exact(struct work *w) {
-    for (size_t y = 0; y < w->K; y++) {
-        for (size_t i = 0; i < w->n; i++) {
-            w->y[i] = (int32_t)y;
-            w->weight[i] = w->p[i * w->K + y];
-        }
-        add_labels(w);
+    for (size_t k = 0; k + 1 < w->K; k++) {
+        for (size_t i = 0; i < w->n; i++)
+            w->weight[i] = dlogits_column(w->p + i * w->K, w->K, k, w->dlogits + i * w->K);
+        add_gradients(w);
     }
 }
 

@@ -14,7 +14,7 @@
 #include "nets/net.h"
 
 enum fisher_estimator {
-    FISHER_EXACT,    /* every class, weighted with p(y|x); one backward pass per class */
+    FISHER_EXACT,    /* every class, weighted with p(y|x); one backward pass less than classes */
     FISHER_SAMPLED,  /* labels drawn from the model; one backward pass per draw */
     FISHER_SKETCH,   /* random signs through a root of diag(p) - p p^T; one pass per draw */
     FISHER_EMPIRICAL /* the data's labels: not the Fisher, but often called so */
