@@ -54,6 +54,8 @@ TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 STEPS   := $(BUILD)/tests/interop/steps
 CHAOS   := $(BUILD)/tests/chaos
 CHAOTIC := $(CHAOS)/chaos $(CHAOS)/same $(CHAOS)/kill.so
+BENCH   := $(BUILD)/bench
+BENCH_PARTS := $(BENCH)/machine.o $(BENCH)/load.o $(ISAS:%=$(BENCH)/peak.%.o)
 GEN     := $(BUILD)/gen/version.h $(BUILD)/gen/flags
 
 CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
@@ -61,9 +63,10 @@ CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(CORES))
 
 .PHONY: all deps demo demo-run test test-run test-all test-chaos test-interop interop-programs lint \
-        lint-run lint-format lint-cppcheck install clean always bench-sharing \
+        lint-run lint-format lint-cppcheck install clean always bench bench-conv bench-sharing \
         reproduce-demo reproduce-achille2019-fig1 reproduce-achille2019-sensitivity
 .DELETE_ON_ERROR:
+.SECONDARY: $(BENCH_PARTS)
 
 all: $(BINARY)
 	@$(if $(filter $(OUT)/%,$(BUILD)),ln -sfn $(BINARY:$(OUT)/%=%) $(OUT)/imprint)
@@ -99,6 +102,18 @@ reproduce-achille2019-sensitivity: # ten minutes
 	@scripts/deps build figures test
 	@$(AGAIN) all
 	IMPRINT=$(BINARY) scripts/reproduce achille2019-sensitivity configs/achille2019/sensitivity.yaml
+
+# Training steps, ops and Fisher traces beside PyTorch's, into bench/results; QUICK=1: a look, printed only.
+bench:
+	@scripts/deps build
+	-@scripts/deps bench
+	@$(AGAIN) $(BENCH)/bench
+	@/usr/bin/python3 bench/run.py $(if $(filter 1,$(QUICK)),--quick) $(BENCH)/bench $(NETWORKS)
+
+bench-conv:
+	@scripts/deps build
+	@$(AGAIN) $(BENCH)/bench_conv
+	OPENBLAS_NUM_THREADS=1 $(BENCH)/bench_conv
 
 # What the tree saves: the same sweep with and without sharing, in turns, beside the plan's prediction.
 bench-sharing:
@@ -165,9 +180,10 @@ $(CHAOS)/kill.so: tests/chaos/kill.c $(BUILD)/gen/flags
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(WARNINGS) -shared -fPIC -o $@ $< -ldl
 
-$(BUILD)/bench/%: bench/%.c $(LIBRARY)
+# What the programs of bench/ share; the peak is measured with the kernels' instruction sets.
+$(BUILD)/bench/%: bench/%.c $(BENCH_PARTS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(COMPILE) -MMD -MP -o $@ $< $(LIBRARY) $(LIBS)
+	$(call say,LINK,$@)$(COMPILE) -MMD -MP -o $@ $< $(BENCH_PARTS) $(LIBRARY) $(LIBS)
 
 # Both are rewritten only when they change: `flags` rebuilds everything when the compiler or a
 # flag changed under the same folder, version.h what names the commit.

@@ -4,15 +4,14 @@
  *   FLOPs are nominal, 2 N OH OW R S C O: taps in the padding count, so that a kernel which leaves
  *   them out can exceed 1 on small maps.
  *
- * Build and run, after `make`:
- *   gcc -O2 -ffp-contract=fast -march=x86-64-v3 -I. bench/bench_conv.c build/gcc-float/libimprint.a -lopenblas -lm \
- *       -o build/bench_conv && OPENBLAS_NUM_THREADS=1 build/bench_conv [ISA|im2col] [batch]
- * Trap: the peak is that of this file's flags; -march must be what the kernels use. */
+ * `make bench-conv` builds it; OPENBLAS_NUM_THREADS=1 build/gcc-float/bench/bench_conv [ISA|im2col] [batch]
+ * runs it. Trap: the peak is that of the best instruction set here, whichever the kernels run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "bench/machine.h"
 #include "nets/kernels/conv.h"
 
 enum { REPEATS = 25 };
@@ -22,30 +21,6 @@ static double seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-#if defined __AVX__
-typedef real vec __attribute__((vector_size(32)));
-#else
-typedef real vec __attribute__((vector_size(16)));
-#endif
-
-/* FLOP/s of 12 independent chains of multiply-adds in registers. */
-static double peak(void) {
-    enum { CHAINS = 12, ROUNDS = 200000 };
-    vec a[CHAINS], m = (vec){0} + (real)0.5, c = (vec){0} + (real)0.25;
-    __asm__ volatile("" : "+x"(m), "+x"(c)); /* the compiler may not know the numbers */
-#pragma GCC unroll 12
-    for (int i = 0; i < CHAINS; i++) a[i] = c * (real)i;
-    const double start = seconds();
-    for (int r = 0; r < ROUNDS; r++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++) a[i] = a[i] * m + c;
-    }
-#pragma GCC unroll 12
-    for (int i = 0; i < CHAINS; i++) __asm__ volatile("" ::"x"(a[i])); /* nor leave them out */
-    const double flops = 2.0 * CHAINS * ROUNDS * (sizeof(vec) / sizeof(real));
-    return flops / (seconds() - start);
 }
 
 struct layer {
@@ -120,11 +95,11 @@ static void measure(const struct work *k, void (*run)(const struct work *)) {
         2.0 * (double)(k->N * k->y.H * k->y.W) * (double)(s->R * s->S) * (double)(s->C * s->O);
     run(k);
     for (int r = 0; r < REPEATS; r++) {
-        const double before = peak(), start = seconds();
+        const double before = machine_peak(1, 0.001), start = seconds();
         double took = 0;
         size_t runs = 0;
         for (; took < 0.004; runs++, took = seconds() - start) run(k);
-        const double after = peak(), larger = before > after ? before : after;
+        const double after = machine_peak(1, 0.001), larger = before > after ? before : after;
         speed[r] = flops * (double)runs / took;
         fraction[r] = 2 * speed[r] / (before + after);
         highest = larger > highest ? larger : highest;
@@ -166,7 +141,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     printf("%s, %s, batch %zu: GFLOP/s, median and best fraction of the FMA peak (%.0f GFLOP/s)\n",
-           kernel->name, name, N, peak() / 1e9);
+           kernel->name, name, N, machine_peak(1, 0.001) / 1e9);
     printf("%-26s  %18s  %18s  %18s\n", "layer", "forward", "by data", "by weights");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
         if (argc < 4 || strstr(layers[i].name, argv[3])) measure_layer(kernel, &layers[i], N);
