@@ -62,7 +62,7 @@ CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 # A make of its own, on all cores unless the caller said how many.
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all deps demo demo-run test test-run test-all test-chaos test-interop interop-programs lint \
+.PHONY: all deps demo demo-run test test-run test-all test-chaos test-interop test-slurm interop-programs lint \
         lint-run lint-format lint-cppcheck install clean always bench bench-conv bench-sharing \
         reproduce-demo reproduce-achille2019-fig1 reproduce-achille2019-sensitivity
 .DELETE_ON_ERROR:
@@ -148,6 +148,13 @@ test-interop:
 	@IMPRINT=$(abspath $(OUT)/gcc-float/imprint) STEPS_FLOAT=$(OUT)/gcc-float/tests/interop/steps \
 	 STEPS_DOUBLE=$(OUT)/gcc-double/tests/interop/steps BUILD=$(OUT)/interop \
 	 tests/run $(wildcard tests/interop/test_*.py)
+
+# A cluster of one node, as root on Linux; elsewhere the suite says why it skips.
+test-slurm:
+	@scripts/deps build test
+	@[ "$$(uname)" != Linux ] || [ "$$(id -u)" != 0 ] || scripts/deps slurm || :
+	@$(AGAIN) $(BINARY) $(CHAOS)/same
+	@BUILD=$(BUILD) SAME=$(abspath $(CHAOS)/same) IMPRINT=$(abspath $(BINARY)) tests/run tests/slurm/test_slurm.sh
 
 interop-programs: $(STEPS)
 

@@ -163,7 +163,7 @@ static int run_claimed(const struct arguments *a, struct single *s, struct error
 /* After the last act on disk. SIGUSR1 is how a batch system says that the time limit is near. */
 static int run_as_job(const struct arguments *a, const struct single *s, int status,
                       struct error *e) {
-    char folder[STORE_PATH];
+    char folder[STORE_PATH], failure[RUN_PATH];
     if (status == STATUS_DIVERGED && a->job) {
         fprintf(stderr, "imprint: %s\n", e->text);
         return STATUS_OK;
@@ -171,7 +171,10 @@ static int run_as_job(const struct arguments *a, const struct single *s, int sta
     if (status != STATUS_INTERRUPTED || *a->stop != SIGUSR1) return status;
     snprintf(folder, sizeof folder, "%s/%s", a->out, experiment_name(s->experiment));
     int requeued = slurm_requeue(folder, s->timeline.run_id, s->trained > 0, e);
-    return requeued ? requeued : status;
+    if (!requeued) return status;
+    run_error_path(failure, a->out, experiment_name(s->experiment), &s->timeline);
+    run_record_error(failure, e->text);
+    return requeued;
 }
 
 static int command_run(const struct arguments *a, struct error *e) {

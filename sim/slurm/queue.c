@@ -151,13 +151,19 @@ static void place_name(char text[SLURM_NAME + 24], const char *name, long task) 
     snprintf(text, SLURM_NAME + 24, "%s/%ld", name, task);
 }
 
+/* Names are EXPERIMENT-LAUNCH-NUMBER. */
+static bool is_same_launch(const char *a, const char *b) {
+    size_t n = (size_t)(strrchr(a, '-') ? strrchr(a, '-') - a : 0);
+    return !strncmp(a, b, n) && b[n] == '-' && !strchr(b + n + 1, '-');
+}
+
 /* A later line of the same job replaces the earlier one. */
 static void queue_put(struct slurm_queue *q, struct map *places, const struct slurm_entry *s) {
     char place[SLURM_NAME + 24];
     place_name(place, s->name, s->task);
     long at = map_add(places, place, (long)q->n);
     if ((size_t)at < q->n) {
-        q->entries[at] = *s;
+        q->entries[at].id = s->id;
         return;
     }
     if (!(q->n & (q->n + 1))) { /* at 0, 1, 3, 7, ... */
@@ -165,7 +171,9 @@ static void queue_put(struct slurm_queue *q, struct map *places, const struct sl
         if (!grown) abort();
         q->entries = grown;
     }
-    q->entries[q->n++] = *s;
+    struct slurm_entry *made = &q->entries[q->n++];
+    *made = *s;
+    if (q->n > 1) made->launch = made[-1].launch + !is_same_launch(made[-1].name, made->name);
 }
 
 static int ledger_read(struct slurm_queue *q, struct map *places, const char *folder,
@@ -232,12 +240,19 @@ static int queue_ask(struct slurm_queue *q, const struct map *places, struct err
     return status;
 }
 
+static bool tells_more(const struct slurm_entry *a, const struct slurm_entry *b) {
+    bool queued = slurm_is_queued(a->state);
+    if (queued == slurm_is_queued(b->state) && !queued && a->launch != b->launch)
+        return a->launch > b->launch;
+    return a->state >= b->state;
+}
+
 static void queue_index(struct slurm_queue *q) {
     q->runs = map_create();
     for (size_t i = 0; i < q->n; i++) {
         const struct slurm_entry *s = &q->entries[i];
         long there = map_get(q->runs, s->run);
-        if (there == MAP_NONE || s->state >= q->entries[there].state)
+        if (there == MAP_NONE || tells_more(s, &q->entries[there]))
             map_set(q->runs, s->run, (long)i);
     }
 }

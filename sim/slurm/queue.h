@@ -18,8 +18,8 @@
 enum slurm_state {
     SLURM_GONE,      /* not in the queue, for whatever reason */
     SLURM_ENDED,     /* ended, with exit status 0 */
-    SLURM_FAILED,    /* ended otherwise: failed, timed out, node failure */
     SLURM_CANCELLED, /* by somebody, or because what it waited for failed */
+    SLURM_FAILED,    /* ended otherwise: failed, timed out, node failure */
     SLURM_NEVER,     /* pending, but what it waits for failed: it will never start */
     SLURM_ENDING,    /* about to be one of the above, or to be queued again */
     SLURM_HELD,      /* pending, held by its user or launcher */
@@ -39,6 +39,7 @@ struct slurm_entry {
     char end[SLURM_END];   /* names its last state: prefix key and measures */
     enum slurm_state state;
     char reason[64]; /* Slurm's word for why it is where it is */
+    size_t launch;   /* 0, 1, ...: submitted together */
 };
 
 struct slurm_queue {
@@ -53,8 +54,8 @@ struct slurm_queue {
 int slurm_queue_read(struct slurm_queue *q, const char *folder, struct error *e);
 void slurm_queue_free(struct slurm_queue *q);
 
-/* Where a run stands: its job that is furthest in the table of states, of several the one that
- * was submitted last. NULL: none was ever submitted. */
+/* Where a run stands: its job in the queue that is furthest in the table of states; else, of the
+ * last launch that had any for it, the job that is. NULL: none was ever submitted. */
 const struct slurm_entry *slurm_queue_run(const struct slurm_queue *q, const char *run_id);
 
 bool slurm_is_queued(enum slurm_state state);         /* pending, running or ending */

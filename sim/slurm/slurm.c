@@ -269,11 +269,16 @@ static char *array_of(const struct launch *l, const struct slurm_group *g) {
     return text_take(&t);
 }
 
-/* Slurm reads '%' in the path of an output file as its own. */
+/* Slurm reads '%' in the path of an output file as its own, also in that of the job's folder when
+ * the path is a relative one. */
 static char *output_of(const struct launch *l, const struct slurm_group *g, size_t number) {
-    struct text t = {0};
-    for (const char *c = l->folder; *c; c++) text_add(&t, *c == '%' ? "%%%%" : "%c", *c);
+    char here[PATH_TEXT];
+    struct text path = {0}, t = {0};
+    if (*l->folder != '/' && getcwd(here, sizeof here)) text_add(&path, "%s/", here);
+    text_add(&path, "%s", l->folder);
+    for (const char *c = path.data; *c; c++) text_add(&t, *c == '%' ? "%%%%" : "%c", *c);
     text_add(&t, "/slurm/%s-%zu-%s.out", l->stem, number, g->array ? "%A_%a" : "%j");
+    free(path.data);
     return text_take(&t);
 }
 
@@ -473,9 +478,12 @@ static int submit_all(struct launch *l, struct error *e) {
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
+/* Nothing more will come of it: it is finished, it left a sentence, or its job was ended. */
 static bool run_ended(const struct launch *l, size_t i) {
     char path[RUN_PATH];
     const struct timeline *t = &l->tree->runs[i].timeline;
+    const struct slurm_entry *job = slurm_queue_run(&l->queue, t->run_id);
+    if (job && (job->state == SLURM_CANCELLED || job->state == SLURM_FAILED)) return true;
     run_error_path(path, l->options->root, name_of(l), t);
     return run_is_finished(l->options->root, name_of(l), t) || !access(path, F_OK);
 }
@@ -504,15 +512,14 @@ static struct map *ours_of(const struct launch *l) {
     return m;
 }
 
-/* Until none of them is in the queue. A controller that does not answer is no news. */
+/* Until none of them is in the queue, which is asked every other second in the first minute, every
+ * ten seconds later. A controller that does not answer is no news. */
 static void wait_for_queue(struct launch *l, const struct map *ours) {
-    enum { LONGEST = 10 };
     size_t shown = SIZE_MAX, running, left = 1;
     bool said = false;
-    for (double pause = 1.0; left && !is_stopped(l->options);) {
+    for (int asked = 0; left && !is_stopped(l->options); asked++) {
         struct error e = {0};
-        rest(pause);
-        if (pause < LONGEST) pause += 1.0;
+        rest(asked < 30 ? 2.0 : 10.0);
         slurm_queue_free(&l->queue);
         if (slurm_queue_read(&l->queue, l->folder, &e)) {
             if (!said) fprintf(stderr, "imprint: %s; trying again\n", e.text);
