@@ -48,7 +48,7 @@ static const struct option_row rows[] = {
     OPTION_FLAG("from-states", NULL, from_states,
                 "Train only from the last state on disk before the end."),
     OPTION_TEXT("tolerance", NULL, tolerance, "R",
-                "For logs of other numerics: how far values may be apart (0.1)."),
+                "For logs of other numerics: how far accuracies may be apart (0.15)."),
     OPTION_TEXT("keep", NULL, keep, "WHAT", "Keep states: 'final', epochs, or both (final,10,25)."),
     OPTION_TEXT("launcher", NULL, launcher, "NAME",
                 "Where runs are trained: local (here) or slurm (sbatch)."),

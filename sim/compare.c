@@ -1,9 +1,9 @@
 /* Comparing two HDF5 files: see compare.h.
  *
  * Bits are compared after NaNs of every payload were made one. The distance in ulps is that of the
- * bit patterns, taken as integers in the order of the numbers. The trap: a relative deviation of
- * single values says nothing where a series goes to 0 (a training loss), so within a tolerance each
- * deviation is measured against the largest value of its dataset. */
+ * bit patterns, taken as integers in the order of the numbers. The trap: where roundings differ, single
+ * values of a trained net may be anything, and a relative deviation of single values says nothing
+ * where a series goes to 0 (a training loss). So a tolerance is one of means, over all epochs. */
 #include "sim/compare.h"
 
 #include <math.h>
@@ -198,40 +198,75 @@ static void add_both(const struct pair *p, const char *name, const struct values
 /* ---- one dataset ----------------------------------------------------------------------------- */
 
 struct deviation {
-    size_t n;      /* values that differ in any bit */
-    size_t first;  /* the first of them */
-    size_t beyond; /* values beyond the tolerance */
-    double worst;  /* the largest deviation, in units of the comparison; infinite: NaN, texts */
-    size_t worst_at;
+    size_t n;        /* values that differ in any bit */
+    size_t first;    /* the first of them */
+    double mean;     /* as the rule takes it; infinite: NaNs or texts that differ */
+    double row_0;    /* the largest deviation in the first row, of the largest value there */
+    size_t worst_at; /* where the deviation is largest */
+    bool beyond;     /* it counts as a difference */
 };
 
-static double scale_of(const struct values *v, enum compare_by by) {
-    double largest = 0.0;
-    if (by == COMPARE_ABSOLUTE) return 1.0;
-    for (size_t i = 0; i < v->n; i++)
-        if (isfinite(v->reals[i])) largest = fmax(largest, fabs(v->reals[i]));
-    return largest > 0.0 ? largest : 1.0;
-}
-
-/* Of two values that differ. */
-static double deviation_at(const struct values *a, const struct values *b, size_t i, double scale) {
+/* Of two values. */
+static double deviation_at(const struct values *a, const struct values *b, size_t i) {
+    if (same_at(a, b, i)) return 0.0;
     if (!a->reals || !isfinite(a->reals[i]) || !isfinite(b->reals[i])) return INFINITY;
-    return fabs(a->reals[i] - b->reals[i]) / scale;
+    return fabs(a->reals[i] - b->reals[i]);
 }
 
-static struct deviation deviate(const struct pair *p, const struct values *a,
-                                const struct values *b, size_t n, enum compare_by by) {
+/* The mean of |a| over the numbers that are there, and the largest of the first n. */
+static double mean_of(const struct values *v, size_t n) {
+    double sum = 0.0, count = 0.0;
+    for (size_t i = 0; v->reals && i < n; i++) {
+        if (!isfinite(v->reals[i])) continue;
+        sum += fabs(v->reals[i]);
+        count++;
+    }
+    return count > 0.0 ? sum / count : 1.0;
+}
+
+static double largest_of(const struct values *v, size_t n) {
+    double largest = 0.0;
+    for (size_t i = 0; v->reals && i < n; i++)
+        if (isfinite(v->reals[i])) largest = fmax(largest, fabs(v->reals[i]));
+    return largest;
+}
+
+/* 0 / 0 is no deviation. */
+static double ratio(double deviation, double scale) {
+    return deviation == 0.0 ? 0.0 : deviation / scale;
+}
+
+static double row_0_deviation(const struct values *a, const struct values *b, size_t n) {
+    double largest = 0.0;
+    size_t width = a->rank && a->shape[0] ? a->n / a->shape[0] : n;
+    for (size_t i = 0; i < width && i < n; i++) largest = fmax(largest, deviation_at(a, b, i));
+    return ratio(largest, largest_of(a, width < n ? width : n));
+}
+
+static bool is_beyond(const struct deviation *d, const struct compare_rule *rule) {
+    if (rule->by == COMPARE_SHOWN) return false;
+    if (rule->by == COMPARE_BITS) return d->n > 0;
+    return d->mean > rule->tolerance || (rule->first_row > 0.0 && d->row_0 > rule->first_row);
+}
+
+/* Over the first n values of both. */
+static struct deviation deviate(const struct values *a, const struct values *b, size_t n,
+                                const struct compare_rule *rule) {
     struct deviation d = {0};
-    double scale = a->reals ? scale_of(a, by) : 1.0;
+    double worst = 0.0, sum = 0.0, count = 0.0;
     for (size_t i = 0; i < n; i++) {
-        if (same_at(a, b, i)) continue;
-        double far = deviation_at(a, b, i, scale);
-        if (!d.n++) d.first = i;
-        if (by == COMPARE_BITS || far > p->rules->tolerance) d.beyond++;
-        if (far <= d.worst) continue;
-        d.worst = far;
+        double far = deviation_at(a, b, i);
+        if (!same_at(a, b, i) && !d.n++) d.first = i;
+        sum += far;
+        if (!a->reals || !isnan(a->reals[i])) count++;
+        if (far <= worst) continue;
+        worst = far;
         d.worst_at = i;
     }
+    d.mean = ratio(sum, count);
+    if (rule->by != COMPARE_ABSOLUTE) d.mean = ratio(d.mean, mean_of(a, n));
+    if (rule->first_row > 0.0) d.row_0 = row_0_deviation(a, b, n);
+    d.beyond = is_beyond(&d, rule);
     return d;
 }
 
@@ -251,18 +286,26 @@ static void say_first(const struct pair *p, const char *name, const struct value
     text_add(p->lines, "\n");
 }
 
-static void say_worst(const struct pair *p, const char *name, const struct values *a,
-                      const struct values *b, const struct deviation *d, enum compare_by by) {
+static void say_mean(const struct pair *p, const char *name, const struct values *a,
+                     const struct values *b, const struct deviation *d,
+                     const struct compare_rule *rule) {
+    bool absolute = rule->by == COMPARE_ABSOLUTE;
     text_add(p->lines, "  %s:", name);
-    if (d->beyond && by != COMPARE_SHOWN)
-        text_add(p->lines, " %zu of %zu values beyond the tolerance;", d->beyond, a->n);
-    if (isfinite(d->worst))
-        text_add(p->lines, " at most %.2g%s apart,", d->worst,
-                 by == COMPARE_ABSOLUTE ? "" : " of the largest value");
+    if (!isfinite(d->mean))
+        text_add(p->lines, " differs");
+    else if (a->n == 1)
+        text_add(p->lines, " %.2g%s apart", absolute ? d->mean : 100.0 * d->mean,
+                 absolute ? "" : " %");
     else
-        text_add(p->lines, " differs%s", a->rank ? "," : "");
+        text_add(p->lines, " on average %.2g%s apart, most", absolute ? d->mean : 100.0 * d->mean,
+                 absolute ? "" : " % of its mean");
     add_both(p, name, a, b, d->worst_at);
-    text_add(p->lines, "%s\n", by == COMPARE_SHOWN ? " (does not count)" : "");
+    if (rule->first_row > 0.0 && d->row_0 > rule->first_row)
+        text_add(p->lines, "; %.2g %% apart before training", 100.0 * d->row_0);
+    text_add(p->lines, "%s\n",
+             d->beyond                   ? " (beyond the tolerance)"
+             : rule->by == COMPARE_SHOWN ? " (does not count)"
+                                         : "");
 }
 
 static void add_shape(struct text *t, const struct values *v) {
@@ -290,15 +333,15 @@ static bool comparable(const struct values *a, const struct values *b) {
 }
 
 static void count_dataset(const struct pair *p, const struct deviation *d, bool same_shape,
-                          size_t n, enum compare_by by) {
+                          size_t n, const struct compare_rule *rule) {
     p->count->datasets++;
     p->count->values += n;
     if (d->n == 0 && same_shape) p->count->equal++;
-    if (by != COMPARE_SHOWN && (d->beyond || !same_shape)) p->count->datasets_differ++;
+    if (d->beyond || (!same_shape && rule->by != COMPARE_SHOWN)) p->count->datasets_differ++;
 }
 
 static void compare_values(const struct pair *p, const char *name, const struct values *a,
-                           const struct values *b, enum compare_by by) {
+                           const struct values *b, const struct compare_rule *rule) {
     struct deviation d = {0};
     size_t n = a->n < b->n ? a->n : b->n;
     bool together = comparable(a, b), same_shape = together && a->n == b->n;
@@ -307,12 +350,12 @@ static void compare_values(const struct pair *p, const char *name, const struct 
                  p->rules->a);
     else if (!same_shape)
         say_shapes(p, name, a, b);
-    if (together) d = deviate(p, a, b, n, by);
-    if (d.n && by == COMPARE_BITS)
+    if (together) d = deviate(a, b, n, rule);
+    if (d.n && rule->by == COMPARE_BITS)
         say_first(p, name, a, b, &d);
     else if (d.n)
-        say_worst(p, name, a, b, &d, by);
-    count_dataset(p, &d, same_shape, together ? n : 0, by);
+        say_mean(p, name, a, b, &d, rule);
+    count_dataset(p, &d, same_shape, together ? n : 0, rule);
 }
 
 /* Units are part of what a number says; other descriptions may be worded anew. */
@@ -330,11 +373,11 @@ static void compare_units(const struct pair *p, const char *name) {
 
 static int compare_dataset(const struct pair *p, const char *name, struct error *e) {
     struct values a = {0}, b = {0};
-    enum compare_by by = p->rules->dataset(p->rules->context, name);
-    if (by == COMPARE_NOT) return STATUS_OK;
+    struct compare_rule rule = p->rules->dataset(p->rules->context, name);
+    if (rule.by == COMPARE_NOT) return STATUS_OK;
     int status = values_read(&a, p->file[0], name, e);
     if (!status) status = values_read(&b, p->file[1], name, e);
-    if (!status) compare_values(p, name, &a, &b, by);
+    if (!status) compare_values(p, name, &a, &b, &rule);
     if (!status) compare_units(p, name);
     values_free(&a);
     values_free(&b);
@@ -368,7 +411,7 @@ static int compare_datasets(const struct pair *p, struct error *e) {
         if (order == 0)
             status = compare_dataset(p, name, e);
         else
-            only_one(p, "", name, order < 0, p->rules->dataset(p->rules->context, name),
+            only_one(p, "", name, order < 0, p->rules->dataset(p->rules->context, name).by,
                      &p->count->datasets_differ);
         at[0] += order <= 0;
         at[1] += order >= 0;
@@ -396,21 +439,22 @@ static struct values attr_values(struct h5_reader *r, const char *name) {
     return v;
 }
 
-static void compare_attribute(const struct pair *p, const char *name, enum compare_by by) {
+static void compare_attribute(const struct pair *p, const char *name,
+                              const struct compare_rule *rule) {
     struct values a = attr_values(p->file[0], name), b = attr_values(p->file[1], name);
-    struct deviation d = {.beyond = 1};
+    struct deviation d = {.beyond = rule->by != COMPARE_SHOWN};
     bool same_kind = a.kind == b.kind;
-    if (same_kind) d = deviate(p, &a, &b, 1, by);
+    if (same_kind) d = deviate(&a, &b, 1, rule);
     if (!same_kind) {
         text_add(p->lines, "  attribute %s: of another type %s than %s\n", name, p->rules->b,
                  p->rules->a);
     } else if (d.n) {
         text_add(p->lines, "  attribute %s", name);
         add_both(p, name, &a, &b, 0);
-        text_add(p->lines, "%s\n", by == COMPARE_SHOWN ? " (does not count)" : "");
+        text_add(p->lines, "%s\n", d.beyond ? "" : " (does not count)");
     }
     p->count->attributes++;
-    if (by != COMPARE_SHOWN && d.beyond) p->count->attributes_differ++;
+    p->count->attributes_differ += d.beyond;
     values_free(&a);
     values_free(&b);
 }
@@ -421,11 +465,11 @@ static void compare_attributes(const struct pair *p) {
     while (at[0] < n[0] || at[1] < n[1]) {
         int order = next_name(names[0] + at[0], n[0] - at[0], names[1] + at[1], n[1] - at[1]);
         const char *name = order > 0 ? names[1][at[1]] : names[0][at[0]];
-        enum compare_by by = p->rules->attribute(p->rules->context, name);
+        struct compare_rule rule = p->rules->attribute(p->rules->context, name);
         if (order)
-            only_one(p, "attribute ", name, order < 0, by, &p->count->attributes_differ);
-        else if (by != COMPARE_NOT)
-            compare_attribute(p, name, by);
+            only_one(p, "attribute ", name, order < 0, rule.by, &p->count->attributes_differ);
+        else if (rule.by != COMPARE_NOT)
+            compare_attribute(p, name, &rule);
         at[0] += order <= 0;
         at[1] += order >= 0;
     }
