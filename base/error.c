@@ -18,6 +18,7 @@ int error_set(struct error *e, int status, const char *format, ...) {
 int error_prefix(struct error *e, const char *format, ...) {
     char text[sizeof e->text];
     va_list args;
+    if (!e) return STATUS_FAILED;
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);

@@ -25,7 +25,8 @@ struct error {
 int error_set(struct error *e, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Put "prefix: " in front of the sentence, as for a config's file:line:column. Returns e->status. */
+/* Put "prefix: " in front of the sentence, as for a config's file:line:column. Returns e->status
+ * (STATUS_FAILED when e is NULL). */
 int error_prefix(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

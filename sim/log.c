@@ -236,6 +236,16 @@ int log_write(const char *path, const struct log_about *a, struct rows *rows, in
     return h5_commit(w, strcmp(status, "running") != 0, e);
 }
 
+/* A log lies under its run's id; one that was copied to another's name is not that run's. */
+static bool is_in_place(struct h5_reader *r, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *id = h5_attr_text(r, "/", "run_id");
+    size_t n = id ? strlen(id) : 0;
+    bool same = id && !strncmp(name, id, n) && !strcmp(name + n, ".h5");
+    free(id);
+    return same;
+}
+
 enum log_end log_end(const char *path) {
     struct h5_reader *r;
     if (h5_open_sealed(&r, path, NULL)) return LOG_END_NOT;
@@ -243,7 +253,8 @@ enum log_end log_end(const char *path) {
     enum log_end end = LOG_END_NOT;
     if (status && !strcmp(status, "done")) end = LOG_END_DONE;
     if (status && !strcmp(status, "diverged")) end = LOG_END_DIVERGED;
-    if (end != LOG_END_NOT && h5_check_digest(r, NULL)) end = LOG_END_NOT;
+    if (end != LOG_END_NOT && (!is_in_place(r, path) || h5_check_digest(r, NULL)))
+        end = LOG_END_NOT;
     free(status);
     h5_close(r);
     return end;

@@ -44,6 +44,22 @@ static real *staging(const struct state *s) {
     return malloc(largest * sizeof(real));
 }
 
+static int check_key(struct h5_reader *r, const char *key, struct error *e) {
+    char *stored = h5_attr_text(r, "/", "prefix_key");
+    bool same = stored && !strcmp(stored, key);
+    free(stored);
+    return same ? STATUS_OK : error_set(e, STATUS_FAILED, "its key is not the one asked for");
+}
+
+/* Is the file there another key's, put under this name by hand? */
+static bool is_misplaced(const char *path, const char *key) {
+    struct h5_reader *r;
+    if (h5_open_sealed(&r, path, NULL)) return false;
+    bool other = check_key(r, key, NULL) != STATUS_OK;
+    h5_close(r);
+    return other;
+}
+
 int state_save(const struct state *s, const char *path, const char *key, bool kept,
                struct error *e) {
     char name[PATH_TEXT];
@@ -64,7 +80,7 @@ int state_save(const struct state *s, const char *path, const char *key, bool ke
     h5_put_attr_text(w, "/", "optimizer", s->optimizer->name);
     h5_put_attr_int(w, "/", "optimizer_steps", s->steps);
     h5_put_attr_int(w, "/", "epoch", s->epoch);
-    return kept ? h5_commit_once(w, e) : h5_commit(w, false, e);
+    return kept && !is_misplaced(path, key) ? h5_commit_once(w, e) : h5_commit(w, kept, e);
 }
 
 static int load_tensor(const struct state *s, struct h5_reader *r, const char *name,
@@ -92,13 +108,6 @@ static int load_all(struct state *s, struct h5_reader *r, struct error *e) {
         }
     free(in);
     return status;
-}
-
-static int check_key(struct h5_reader *r, const char *key, struct error *e) {
-    char *stored = h5_attr_text(r, "/", "prefix_key");
-    bool same = stored && !strcmp(stored, key);
-    free(stored);
-    return same ? STATUS_OK : error_set(e, STATUS_FAILED, "its key is not the one asked for");
 }
 
 int state_load(struct state *s, const char *path, const char *key, struct error *e) {

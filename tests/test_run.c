@@ -415,21 +415,46 @@ static void another_measure_trains_again_and_changes_no_state(void **folder) {
     assert_int_equal(files_in(store.parts), 0);
 }
 
-/* A state of this name but of other bits is an alarm, never overwritten. */
+/* A state of this key but of other bits is an alarm, never overwritten. */
 static void training_must_arrive_at_a_kept_state_again(void **folder) {
-    static const char *const other[] = {"train.lr.base=0.06", NULL};
-    struct trial t = trial_of(*folder, NULL), u = trial_of(*folder, other);
+    struct trial t = trial_of(*folder, NULL);
     struct attempt a = attempt_in(*folder, "alarm");
-    char ours[FIXTURE_TEXT], theirs[FIXTURE_TEXT];
+    char path[FIXTURE_TEXT];
     attempt_run(&a, &t, STATUS_OK);
-    attempt_run(&a, &u, STATUS_OK);
-    final_state(ours, &a, &t);
-    final_state(theirs, &a, &u);
-    assert_int_equal(rename(theirs, ours), 0);
+    final_state(path, &a, &t);
+    struct h5_writer *w = h5_create(path);
+    h5_put_attr_text(w, "/", "prefix_key", t.timeline.key[7]);
+    assert_int_equal(h5_commit(w, false, NULL), 0);
     a.no_reuse = true;
     attempt_run(&a, &t, STATUS_FAILED);
+    struct h5_reader *r;
+    assert_int_equal(h5_open_sealed(&r, path, NULL), 0);
+    assert_false(h5_has(r, "buffers/norm1.running_mean"));
+    h5_close(r);
     trial_free(&t);
-    trial_free(&u);
+}
+
+/* One that was put under another's name is no state of that key: neither used nor kept. */
+static void a_state_under_another_name_is_trained_again(void **folder) {
+    static const char *const other[] = {"train.lr.base=0.06", NULL};
+    static const char *const wider[] = {"net.fc=16", NULL};
+    struct trial t = trial_of(*folder, NULL);
+    struct attempt b = attempt_in(*folder, "its-own-name");
+    attempt_run(&b, &t, STATUS_OK);
+    for (int i = 0; i < 2; i++) {
+        struct attempt a = attempt_in(*folder, i ? "misplaced-shape" : "misplaced");
+        struct trial u = trial_of(*folder, i ? wider : other);
+        char ours[FIXTURE_TEXT], theirs[FIXTURE_TEXT];
+        attempt_run(&a, &t, STATUS_OK);
+        attempt_run(&a, &u, STATUS_OK);
+        final_state(ours, &a, &t);
+        final_state(theirs, &a, &u);
+        assert_int_equal(rename(theirs, ours), 0);
+        assert_int_equal(attempt_run(&a, &t, STATUS_OK).epochs_trained, 7);
+        same_states(&a, &b, &t);
+        trial_free(&u);
+    }
+    trial_free(&t);
 }
 
 static void an_extended_run_goes_on_from_its_last_state(void **folder) {
@@ -537,6 +562,7 @@ int main(void) {
         cmocka_unit_test(a_plan_counts_what_the_disk_does_not_have),
         cmocka_unit_test(another_measure_trains_again_and_changes_no_state),
         cmocka_unit_test(training_must_arrive_at_a_kept_state_again),
+        cmocka_unit_test(a_state_under_another_name_is_trained_again),
         cmocka_unit_test(an_extended_run_goes_on_from_its_last_state),
         cmocka_unit_test(a_run_in_segments_is_the_run),
         cmocka_unit_test(the_golden_run_has_not_changed),
