@@ -23,8 +23,8 @@
 #include "sim/stock.h"
 #include "sim/survey.h"
 
-/* Of what something is removed: the stock's kinds and two more. */
-enum kind { ERRORS = STOCK_KINDS, TEMPORARIES, KINDS };
+/* Of what something is removed: the stock's kinds (enum stock_kind) and two more. */
+enum { ERRORS = STOCK_KINDS, TEMPORARIES, KINDS };
 
 /* Why a state stays. */
 enum reason { GOES, NEEDED, MAY_BE_NEEDED, FINAL, EPOCH, REASONS };
@@ -104,7 +104,7 @@ static void decide_shelf(struct cleaning *c, struct stock_shelf *s) {
 
 /* One that is gone already is fine: another clean-up may have been here. Claims are removed by who
  * knows how (remove_claims); they are only counted. */
-static int remove_file(struct cleaning *c, const char *path, int kind, off_t size,
+static int remove_file(struct cleaning *c, const char *path, size_t kind, off_t size,
                        struct error *e) {
     bool go = !c->options->dry_run && kind != STOCK_CLAIMS;
     if (go && unlink(path) && errno != ENOENT)
@@ -113,7 +113,7 @@ static int remove_file(struct cleaning *c, const char *path, int kind, off_t siz
     return STATUS_OK;
 }
 
-static int remove_from(struct cleaning *c, const struct stock_folder *f, int kind,
+static int remove_from(struct cleaning *c, const struct stock_folder *f, size_t kind,
                        struct error *e) {
     int status = STATUS_OK;
     for (size_t i = 0; i < f->n && !status; i++) {
@@ -172,7 +172,7 @@ static int remove_errors(struct cleaning *c, const struct survey *s, struct erro
 
 static int remove_all(struct cleaning *c, struct error *e) {
     int status = STATUS_OK;
-    for (enum stock_kind kind = STOCK_STATES; kind < STOCK_KINDS; kind++)
+    for (size_t kind = STOCK_STATES; kind < STOCK_KINDS; kind++)
         for (size_t i = 0; i < c->stock.n && !status; i++) {
             status = remove_from(c, &c->stock.shelves[i].folders[kind], kind, e);
             remove_temporaries(c, c->stock.shelves[i].folders[kind].path);
@@ -198,7 +198,7 @@ static void tell_freed(const struct cleaning *c) {
     static const char *const names[KINDS] = {"state",       "row file",  "part",
                                              "stale claim", "old error", "temporary file"};
     struct amount sum = {0};
-    for (int k = 0; k < KINDS; k++) {
+    for (size_t k = 0; k < KINDS; k++) {
         sum.n += c->freed[k].n;
         sum.bytes += c->freed[k].bytes;
     }
@@ -206,7 +206,7 @@ static void tell_freed(const struct cleaning *c) {
             c->options->dry_run ? "would free" : "freed", sum.n, plural(sum.n),
             mebibytes(sum.bytes));
     const char *before = " (";
-    for (int k = 0; k < KINDS; k++) {
+    for (size_t k = 0; k < KINDS; k++) {
         if (!c->freed[k].n) continue;
         fprintf(c->out, "%s%zu %s%s", before, c->freed[k].n, names[k], plural(c->freed[k].n));
         before = ", ";

@@ -78,7 +78,7 @@ static void initial_of_run(const struct needs *n, const struct survey *s,
 /* Runs of one initialization in one plan make one path, the widest. */
 static void path_add(struct needs *n, struct path p) {
     long first = map_get(n->paths_from, p.initial);
-    for (long i = first; i != MAP_NONE; i = n->paths[i].next) {
+    for (long i = first; n->paths && i != MAP_NONE; i = n->paths[i].next) {
         struct path *there = &n->paths[i];
         if (there->explained != p.explained) continue;
         if (p.after < there->after) there->after = p.after;
@@ -86,8 +86,9 @@ static void path_add(struct needs *n, struct path p) {
         return;
     }
     if (!(n->paths_n & (n->paths_n + 1))) {
-        n->paths = realloc(n->paths, (2 * n->paths_n + 1) * sizeof *n->paths);
-        if (!n->paths) abort();
+        struct path *grown = realloc(n->paths, (2 * n->paths_n + 1) * sizeof *grown);
+        if (!grown) abort();
+        n->paths = grown;
     }
     p.next = first;
     map_set(n->paths_from, p.initial, (long)n->paths_n);

@@ -63,12 +63,13 @@ static void unknown_add(struct stock *s, const char *folder, const char *name) {
 
 static void folder_add(struct stock_folder *f, const char *name, off_t size) {
     if (!(f->n & (f->n + 1))) {
-        f->files = realloc(f->files, (2 * f->n + 1) * sizeof *f->files);
-        if (!f->files) abort();
+        struct stock_file *grown = realloc(f->files, (2 * f->n + 1) * sizeof *grown);
+        if (!grown) abort();
+        f->files = grown;
     }
     struct stock_file *file = &f->files[f->n++];
     *file = (struct stock_file){.size = size, .next = STOCK_NONE};
-    snprintf(file->name, sizeof file->name, "%s", name);
+    snprintf(file->name, sizeof file->name, "%.*s", STOCK_NAME - 1, name);
 }
 
 /* Takes `path`. A folder that is not there is empty. */
@@ -106,8 +107,9 @@ static void shelf_index(struct stock_shelf *s) {
 }
 
 static void shelf_add(struct stock *stock, const char *root, const char *numerics_id) {
-    stock->shelves = realloc(stock->shelves, (stock->n + 1) * sizeof *stock->shelves);
-    if (!stock->shelves) abort();
+    struct stock_shelf *grown = realloc(stock->shelves, (stock->n + 1) * sizeof *grown);
+    if (!grown) abort();
+    stock->shelves = grown;
     struct stock_shelf *s = &stock->shelves[stock->n++];
     for (enum stock_kind kind = STOCK_STATES; kind < STOCK_KINDS; kind++) {
         char *above = stock_path(root, folder_of[kind]);

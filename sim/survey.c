@@ -137,19 +137,16 @@ static const char *const PLAN_COLUMNS = "run\tepochs\tstart\tstart_key\tparent\t
 struct reading {
     struct survey *survey;
     struct map *by_id;
-    char (*parents)[HASH_TEXT]; /* of the planned runs, while parents are looked for */
 };
 
 static struct survey_run *add_run(struct reading *r, const char *id) {
     struct survey *s = r->survey;
     if (!(s->n & (s->n + 1))) { /* at 0, 1, 3, 7, ... */
-        size_t room = 2 * s->n + 1;
-        s->runs = realloc(s->runs, room * sizeof *s->runs);
-        r->parents = realloc(r->parents, room * sizeof *r->parents);
-        if (!s->runs || !r->parents) abort();
+        struct survey_run *grown = realloc(s->runs, (2 * s->n + 1) * sizeof *grown);
+        if (!grown) abort();
+        s->runs = grown;
     }
     map_add(r->by_id, id, (long)s->n);
-    r->parents[s->n][0] = '\0';
     struct survey_run *run = &s->runs[s->n++];
     *run = (struct survey_run){.epochs = -1, .parent = SURVEY_NONE, .rows = -1};
     snprintf(run->id, sizeof run->id, "%s", id);
@@ -184,7 +181,7 @@ static int plan_run(struct reading *r, char *text, const char *file, size_t line
     run->start = start;
     run->title = text_copy(cell[TITLE]);
     memcpy(run->start_key, cell[START_KEY], HASH_TEXT);
-    if (!parentless) memcpy(r->parents[r->survey->n - 1], cell[PARENT], HASH_TEXT);
+    if (!parentless) memcpy(run->parent_id, cell[PARENT], HASH_TEXT);
     return STATUS_OK;
 }
 
@@ -215,8 +212,8 @@ static int plan_lines(struct reading *r, FILE *in, const char *file, struct erro
 static int plan_parents(struct reading *r, const char *file, struct error *e) {
     struct survey *s = r->survey;
     for (size_t i = 0; i < s->n; i++) {
-        if (!r->parents[i][0]) continue;
-        s->runs[i].parent = map_get(r->by_id, r->parents[i]);
+        if (!s->runs[i].parent_id[0]) continue;
+        s->runs[i].parent = map_get(r->by_id, s->runs[i].parent_id);
         if (s->runs[i].parent == MAP_NONE)
             return plan_fail(file, i + 3, "names a parent that is no run", e);
     }
@@ -334,7 +331,11 @@ static char **names_in(const char *folder, size_t *n) {
     *n = 0;
     DIR *d = opendir(folder);
     for (struct dirent *f; d && (f = readdir(d));) {
-        if (!(*n & (*n + 1)) && !(names = realloc(names, (2 * *n + 1) * sizeof *names))) abort();
+        if (!(*n & (*n + 1))) {
+            char **grown = realloc(names, (2 * *n + 1) * sizeof *grown);
+            if (!grown) abort();
+            names = grown;
+        }
         names[(*n)++] = text_copy(f->d_name);
     }
     if (d) closedir(d);
@@ -447,7 +448,6 @@ int survey_read(struct survey **out, const char *folder, const struct holdings *
         decide(s, h);
     }
     map_free(r.by_id);
-    free(r.parents);
     if (status) survey_free(s);
     *out = status ? NULL : s;
     return status;

@@ -62,6 +62,7 @@ struct survey_run {
     int64_t start;             /* epochs trained before */
     char start_key[HASH_TEXT]; /* the state it starts from; "": not planned */
     long parent;               /* run that trains that state; SURVEY_NONE */
+    char parent_id[HASH_TEXT]; /* its id; "" */
 
     enum survey_log log;
     int64_t rows;              /* epochs in the log; -1: no log */

@@ -92,7 +92,7 @@ static inline void sweep_count(void *context, const struct run_progress *p) {
 /* Train a run of the plan, for this many epochs at most (0: to its end). Returns those trained. */
 static inline int64_t sweep_train(struct sweep *s, size_t run, int64_t epochs) {
     struct config c;
-    struct dataset *d;
+    struct dataset *d = NULL;
     struct run_outcome out;
     struct error e = {0};
     struct sweep_stop stop = {.after = epochs};
