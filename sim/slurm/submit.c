@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/process.h"
 #include "sim/slurm/queue.h"
@@ -123,7 +124,7 @@ static void add_resources(struct words *w, const struct settings *s) {
 }
 
 static void batch_words(struct words *w, const struct slurm_batch *b) {
-    char signal[32];
+    char signal[32], here[4096];
     snprintf(signal, sizeof signal, "%lld", (long long)settings_int(b->resources, "signal"));
     words_add(w, "sbatch", "");
     words_add(w, "--output=", b->output);
@@ -134,7 +135,7 @@ static void batch_words(struct words *w, const struct slurm_batch *b) {
     add_resources(w, b->resources);
     words_add(w, "--parsable", "");
     words_add(w, "--job-name=", b->name);
-    words_add(w, "--chdir=.", "");
+    words_add(w, "--chdir=", getcwd(here, sizeof here) ? here : ".");
     words_add(w, "--kill-on-invalid-dep=yes", "");
     if (b->array) words_add(w, "--array=", b->array);
     if (b->dependency) words_add(w, "--dependency=", b->dependency);
