@@ -59,6 +59,7 @@ struct launch {
     size_t running, ended, to_do;
     double looked; /* when claims of others were looked at last */
     bool waiting;  /* for others, and it was said */
+    bool stopping; /* the workers were told */
     int pipe[2];
     struct progress progress;
 };
@@ -283,9 +284,18 @@ static int start_ready(struct launch *l, struct error *e) {
     return STATUS_OK;
 }
 
+/* Ctrl-C reaches the workers too, a kill of the parent alone does not. */
+static void pass_on_stop(struct launch *l) {
+    if (l->stopping || !l->options->stop || !*l->options->stop) return;
+    for (size_t i = 0; i < l->tree->runs_n; i++)
+        if (l->workers[i].stage == RUNNING) kill(l->workers[i].pid, SIGTERM);
+    l->stopping = true;
+}
+
 static int loop(struct launch *l, struct error *e) {
     int status = STATUS_OK;
     while (l->running || (!status && !is_over(l) && l->ended < l->to_do)) {
+        pass_on_stop(l);
         if (!status && !is_over(l)) status = start_ready(l, e);
         hear_all(l, 200);
         reap(l);

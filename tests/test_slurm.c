@@ -143,6 +143,21 @@ static void what_is_queued_is_left_and_waited_for(void **state) {
     slurm_plan_free(&p);
 }
 
+static void what_is_done_is_left_out(void **state) {
+    (void)state;
+    struct slurm_job jobs[] = {job(-1), job(0), job(1), job(1), job(-1)};
+    jobs[0].done = jobs[1].done = true;
+    jobs[2].run = 2;
+    jobs[4].run = 4;
+    struct slurm_plan p = plan_of(jobs, 5);
+    slurm_plan_drop(&p);
+    assert_int_equal(p.jobs_n, 3);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(p.jobs[i].parent, SLURM_NONE);
+    assert_int_equal(p.jobs[0].run, 2);
+    assert_int_equal(p.jobs[2].run, 4);
+    slurm_plan_free(&p);
+}
+
 static uint32_t next_random(uint32_t *x) {
     *x = *x * 1664525u + 1013904223u;
     return *x >> 8;
@@ -183,7 +198,7 @@ static void any_forest_is_arranged_rightly(void **state) {
         size_t max_array = next_random(&random) % 4 ? 1 + next_random(&random) % 40 : 1001;
         uint32_t roots = 1 + next_random(&random) % 20, kinds = 1 + next_random(&random) % 3;
         for (size_t i = 0; i < n; i++) {
-            bool is_root = i < roots || next_random(&random) % 30 == 0;
+            bool is_root = i == 0 || i < roots || next_random(&random) % 30 == 0;
             jobs[i] = job(is_root ? SLURM_NONE : (long)(next_random(&random) % i));
             jobs[i].kind = next_random(&random) % kinds;
             bool may_be_queued = is_root || jobs[jobs[i].parent].queued != SLURM_NONE;
@@ -219,20 +234,22 @@ static void without_arrays_there_are_single_jobs(void **state) {
 
 /* ---- jobs of a tree -------------------------------------------------------------------------- */
 
-static struct tree tree_of(const char *folder, const char *sweep, bool share) {
+static struct tree tree_of(const char *folder, const char *sweep, bool share,
+                           struct experiment **x) {
     char yaml[FIXTURE_TEXT], root[FIXTURE_TEXT];
     struct tree t;
     struct error e = {0};
     snprintf(root, sizeof root, "%s/nothing", folder);
     struct tree_options o = {.root = root, .reuse = share, .share = share};
     snprintf(yaml, sizeof yaml, "%s%s", tiny, sweep);
-    if (tree_create(&t, experiment_of(folder, yaml, NULL), &o, &e)) fail_msg("%s", e.text);
+    *x = experiment_of(folder, yaml, NULL);
+    if (tree_create(&t, *x, &o, &e)) fail_msg("%s", e.text);
     return t;
 }
 
-static void tree_drop(struct tree *t) {
-    experiment_free((struct experiment *)(uintptr_t)t->experiment);
+static void tree_drop(struct tree *t, struct experiment *x) {
     tree_free(t);
+    experiment_free(x);
 }
 
 static const char onsets[] =
@@ -245,7 +262,8 @@ static const char removals[] =
 static void jobs_are_the_segments_of_the_tree(void **folder) {
     const char *const sweeps[] = {removals, onsets};
     for (size_t s = 0; s < 2; s++) {
-        struct tree t = tree_of(*folder, sweeps[s], true);
+        struct experiment *x;
+        struct tree t = tree_of(*folder, sweeps[s], true, &x);
         struct slurm_plan p;
         int64_t epochs = 0;
         size_t ends = 0;
@@ -269,12 +287,13 @@ static void jobs_are_the_segments_of_the_tree(void **folder) {
         assert_int_equal(ends, t.runs_n);
         assert_true(p.jobs_n > t.runs_n);
         slurm_plan_free(&p);
-        tree_drop(&t);
+        tree_drop(&t, x);
     }
 }
 
 static void alone_every_run_is_one_job(void **folder) {
-    struct tree t = tree_of(*folder, removals, false);
+    struct experiment *x;
+    struct tree t = tree_of(*folder, removals, false, &x);
     struct slurm_plan p;
     slurm_plan_jobs(&p, &t, true);
     assert_int_equal(p.jobs_n, t.runs_n);
@@ -284,7 +303,7 @@ static void alone_every_run_is_one_job(void **folder) {
         assert_true(p.jobs[i].last);
     }
     slurm_plan_free(&p);
-    tree_drop(&t);
+    tree_drop(&t, x);
 }
 
 /* ---- the config's section -------------------------------------------------------------------- */
@@ -505,6 +524,7 @@ int main(void) {
         cmocka_unit_test(siblings_of_one_job_are_one_array),
         cmocka_unit_test(other_resources_are_another_array),
         cmocka_unit_test(what_is_queued_is_left_and_waited_for),
+        cmocka_unit_test(what_is_done_is_left_out),
         cmocka_unit_test(any_forest_is_arranged_rightly),
         cmocka_unit_test(without_arrays_there_are_single_jobs),
         cmocka_unit_test(jobs_are_the_segments_of_the_tree),

@@ -57,6 +57,22 @@ interrupted() { # Ctrl-C: exit status 130, and the rest is trained afterwards
     [ "$status" = 130 ] && sweep stopped && numbers stopped | cmp "$TMPDIR/one.txt" -
 }
 
+stops_its_workers() { # a signal to the sweep alone; its runs would take minutes
+    "$IMPRINT" sweep "$config" -q -j 2 --out "$TMPDIR/long" train.epochs.after_removal=5000 \
+        >/dev/null 2>"$TMPDIR/long.err" &
+    pid=$!
+    sleep 1
+    kill -TERM "$pid"
+    waited=0
+    while kill -0 "$pid" 2>/dev/null && [ "$waited" -lt 30 ]; do
+        sleep 1
+        waited=$((waited + 1))
+    done
+    kill -9 "$pid" 2>/dev/null && return 1
+    wait "$pid"
+    [ $? = 130 ]
+}
+
 one_worker() { sweep one -j 1 && numbers one >"$TMPDIR/one.txt"; }
 unshared() { # every run alone, from scratch, in a folder of its own
     for removal in 0 2 6; do
@@ -175,6 +191,7 @@ check "the same sweep again trains nothing" repeats
 check "one more seed trains only its own epochs" adds_a_seed
 check "one worker trains the sweep too" one_worker
 check "interrupted and gone on with, it ends with the same bits" interrupted
+check "a signal to the sweep alone stops its workers" stops_its_workers
 check "runs trained alone from scratch have the same bits" unshared
 check "two sweeps on one folder share the work" second_sweep_shares_the_work
 check "claims that nobody touched for a minute are stale" stale_claim_is_no_claim
