@@ -485,7 +485,7 @@ static int replace_file(const char *path, const void *data, size_t n, bool durab
  * content; STATUS_FAILED: none. */
 static int compare_there(const struct h5_writer *w, const char *digest) {
     struct h5_reader *there = NULL;
-    if (h5_open_sealed(&there, w->path, NULL)) return STATUS_FAILED;
+    if (h5_open_sealed(&there, w->path, NULL) || !there) return STATUS_FAILED;
     char *is = h5_attr_text(there, "/", "content_digest");
     int status = is && !strcmp(is, digest) ? STATUS_OK : STATUS_DIFFERS;
     free(is);
