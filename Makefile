@@ -63,7 +63,7 @@ CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(CORES))
 
 .PHONY: all deps demo demo-run test test-run test-all test-chaos test-interop test-slurm interop-programs lint \
-        lint-run lint-format lint-cppcheck install clean always bench bench-conv bench-sharing \
+        lint-run lint-format lint-cppcheck install clean always bench bench-conv bench-count bench-sharing \
         reproduce-demo reproduce-achille2019-fig1 reproduce-achille2019-sensitivity
 .DELETE_ON_ERROR:
 .SECONDARY: $(BENCH_PARTS)
@@ -109,6 +109,13 @@ bench:
 	-@scripts/deps bench
 	@$(AGAIN) $(BENCH)/bench
 	@/usr/bin/python3 bench/run.py $(if $(filter 1,$(QUICK)),--quick) $(BENCH)/bench $(NETWORKS)
+
+# Instructions of a training step against bench/counts.txt, under valgrind; UPDATE=1 writes them anew.
+bench-count:
+	@scripts/deps build
+	-@scripts/deps bench
+	@$(AGAIN) $(BENCH)/bench
+	@bench/count $(BENCH)/bench
 
 bench-conv:
 	@scripts/deps build
