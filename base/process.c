@@ -21,7 +21,7 @@ static void become(const char *const argv[], void (*prepare)(void), int out, int
     dup2(err, STDERR_FILENO);
     signal(SIGPIPE, SIG_DFL);
     if (prepare) prepare();
-    execvp(argv[0], (char *const *)(uintptr_t)argv);
+    execvp(argv[0], (char *const *)argv);
     int problem = errno;
     ssize_t written = write(told, &problem, sizeof problem);
     (void)written;

@@ -16,7 +16,7 @@ struct process_result {
 /* Run argv[0], looked for on PATH, until it ends; argv ends in NULL. `prepare` (may be NULL) runs
  * in the child before it becomes the program. STATUS_OK: it ran, whatever its exit status.
  * STATUS_FAILED: it could not be started; *missing (may be NULL) says whether there is none. */
-int process_run(const char *const argv[], void (*prepare)(void), struct process_result *r,
+int process_run(const char *const *argv, void (*prepare)(void), struct process_result *r,
                 bool *missing, struct error *e);
 void process_free(struct process_result *r);
 

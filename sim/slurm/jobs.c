@@ -77,6 +77,19 @@ void slurm_plan_jobs(struct slurm_plan *p, const struct tree *t, bool alone) {
     free(first);
 }
 
+void slurm_plan_drop(struct slurm_plan *p) {
+    size_t n = 0;
+    long *now = text_room(p->jobs_n + 1, sizeof *now);
+    for (size_t i = 0; i < p->jobs_n; i++) {
+        struct slurm_job job = p->jobs[i];
+        if (job.parent != SLURM_NONE) job.parent = now[job.parent];
+        now[i] = job.done ? SLURM_NONE : (long)n;
+        if (!job.done) p->jobs[n++] = job;
+    }
+    p->jobs_n = n;
+    free(now);
+}
+
 /* ---- groups ---------------------------------------------------------------------------------- */
 
 /* A job that waits for a job of the group at hand. */

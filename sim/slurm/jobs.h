@@ -23,6 +23,7 @@ struct slurm_job {
     size_t kind;         /* jobs that ask for other resources are of another kind */
     long queued;         /* number of its array or job in the queue; SLURM_NONE: to be submitted */
     long index;          /* its place in that array; SLURM_NONE: it is no array */
+    bool done;           /* its end is on disk by now: see slurm_plan_drop */
     long group;          /* see below */
 };
 
@@ -46,6 +47,9 @@ struct slurm_plan {
 /* The jobs of a tree's unfinished runs, parents before their children. `alone`: one job for every
  * run, which waits for nobody. */
 void slurm_plan_jobs(struct slurm_plan *p, const struct tree *t, bool alone);
+
+/* Leave out the jobs that are done; those that waited for one wait for nothing. */
+void slurm_plan_drop(struct slurm_plan *p);
 
 /* Arrange the jobs (kind, queued and index filled in) into groups, parents before their children:
  * roots are arrays; so are the jobs that wait for one and the same job; and where the tasks of one

@@ -141,9 +141,9 @@ static bool entry_parse(struct slurm_entry *s, char *line) {
         strlen(field[3]) != HASH_TEXT - 1 || strlen(field[7]) >= SLURM_END)
         return false;
     s->last = last != 0;
-    strcpy(s->name, field[0]);
-    strcpy(s->run, field[3]);
-    strcpy(s->end, field[7]);
+    snprintf(s->name, sizeof s->name, "%s", field[0]);
+    snprintf(s->run, sizeof s->run, "%s", field[3]);
+    snprintf(s->end, sizeof s->end, "%s", field[7]);
     return true;
 }
 

@@ -385,10 +385,20 @@ static struct map *index_queue(const struct slurm_queue *q) {
     return m;
 }
 
+/* The tree was planned a moment ago; jobs may have ended since. */
+static bool is_done(const struct launch *l, const struct store *store, const struct slurm_job *j) {
+    char path[RUN_PATH];
+    const struct timeline *t = timeline_of(l, j);
+    if (!j->last) return l->options->reuse && store_find(store, t, j->until) == STORED_KEPT;
+    run_log_path(path, l->options->root, name_of(l), t);
+    return !l->tree->runs[j->run].again && !access(path, F_OK) && log_end(path) != LOG_END_NOT;
+}
+
 /* A job stays when it runs, or when what it waits for is on disk or stays itself; else it would
  * never start, or start too early. */
 static void keep_or_cancel(struct launch *l, struct slurm_job *j, const struct slurm_entry *s) {
-    bool parent_stays = j->parent == SLURM_NONE || l->plan.jobs[j->parent].queued != SLURM_NONE;
+    const struct slurm_job *parent = j->parent == SLURM_NONE ? NULL : &l->plan.jobs[j->parent];
+    bool parent_stays = !parent || parent->done || parent->queued != SLURM_NONE;
     if (s->state == SLURM_RUNNING || (s->state != SLURM_NEVER && parent_stays)) {
         j->queued = s->id;
         j->index = s->task < 0 ? SLURM_NONE : s->task;
@@ -403,12 +413,18 @@ static void keep_or_cancel(struct launch *l, struct slurm_job *j, const struct s
 static void match_queue(struct launch *l) {
     char end[SLURM_END];
     struct map *m = index_queue(&l->queue);
+    struct store store;
+    store_at(&store, l->options->root);
     for (size_t i = 0; i < l->plan.jobs_n; i++) {
         struct slurm_job *j = &l->plan.jobs[i];
         end_name(end, timeline_of(l, j), j->until);
         long at = map_get(m, j->last ? timeline_of(l, j)->run_id : end);
-        if (at != MAP_NONE) keep_or_cancel(l, j, &l->queue.entries[at]);
+        if (at != MAP_NONE)
+            keep_or_cancel(l, j, &l->queue.entries[at]);
+        else
+            j->done = is_done(l, &store, j);
     }
+    slurm_plan_drop(&l->plan);
     map_free(m);
     slurm_cancel(numbers_list(&l->unwanted), l->unwanted.n);
 }

@@ -101,7 +101,7 @@ int slurm_max_array(size_t *max, struct error *e) {
     int status = call(argv, "scontrol does not tell the cluster's configuration", &said, e);
     *max = 1001; /* Slurm's default */
     if (status) return status;
-    const char *at = strstr(said, "\nMaxArraySize");
+    const char *at = said ? strstr(said, "\nMaxArraySize") : NULL;
     if (at) sscanf(at, " MaxArraySize = %zu", max);
     free(said);
     return STATUS_OK;
@@ -156,7 +156,7 @@ int slurm_submit(const struct slurm_batch *b, long *id, struct error *e) {
     char *said = NULL;
     batch_words(&w, b);
     int status = call((const char *const *)w.all, "sbatch refused", &said, e);
-    if (!status) status = read_id(said, id, e);
+    if (!status) status = read_id(said ? said : "", id, e);
     free(said);
     words_free(&w);
     return status;

@@ -42,8 +42,8 @@ sweep:
     removal: {key: "deficits[0].until", values: [0, 2, 6]}
     seed: [1, 2]
 END
-# The same with epochs of about a second, for what has to happen while a job runs.
-sed 's/experiment: tiny/experiment: slow/; s/train: 400/train: 16000/' tiny.yaml >slow.yaml
+# The same with longer epochs, for what has to happen while a job runs.
+sed 's/experiment: tiny/experiment: slow/; s/train: 400/train: 6000/' tiny.yaml >slow.yaml
 
 local_sweep() { "$IMPRINT" sweep tiny.yaml -q "$@"; }
 slurm_sweep() { "$IMPRINT" sweep "${config:-tiny.yaml}" -q --launcher slurm "$@"; }
