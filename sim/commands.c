@@ -601,7 +601,7 @@ const struct command commands[] = {
      "Train a log's config again and compare every value, bit for bit.",
      "from-states tolerance threads quiet",
      "  imprint verify results/demo/runs/ID.h5\n"
-     "  imprint verify results/demo --threads 2\n"
+     "  imprint verify results/demo\n"
      "  imprint verify results/demo/runs/ID.h5 --from-states\n",
      1, CLI_WORDS, command_verify},
     {"preview", "CONFIG [key=value ...]", "A PNG of what the net sees, clean and spoiled.",
