@@ -2,6 +2,7 @@
  * of an epoch, when a log was made and finished, and the digests over them. States have no times and
  * are compared byte by byte. Prints the first differences, exit status 1 when there is any. */
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,8 +102,9 @@ static bool same_attr(struct h5_reader *a, struct h5_reader *b, const char *name
         free(y);
         return same;
     }
+    if (kind == H5_INTS) return h5_attr_int(a, "/", name, 0) == h5_attr_int(b, "/", name, 0);
     double x = h5_attr_real(a, "/", name), y = h5_attr_real(b, "/", name);
-    return !memcmp(&x, &y, sizeof x);
+    return x == y || (isnan(x) && isnan(y));
 }
 
 static char **list_of(struct h5_reader *r, const char *group, size_t *n) {
