@@ -216,7 +216,8 @@ void text_print_real(char text[TEXT_REAL], double value) {
     if (!isfinite(value) || strchr(text, '.')) return;
     char *end = text + strcspn(text, "e"); /* "1e-05" -> "1.0e-05" */
     memmove(end + 2, end, strlen(end) + 1);
-    memcpy(end, ".0", 2);
+    end[0] = '.';
+    end[1] = '0';
 }
 
 void text_print_number(char text[TEXT_REAL], double value) {

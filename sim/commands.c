@@ -134,7 +134,7 @@ static int run_claim(const struct arguments *a, const struct single *s, struct c
                      struct error *e) {
     const struct timespec second = {.tv_sec = 1};
     char path[STORE_PATH], holder[CLAIM_HOLDER];
-    struct store store = {0};
+    struct store store;
     bool said = false;
     store_at(&store, a->out);
     store_claim_path(path, &store, &s->timeline);

@@ -1,6 +1,7 @@
 /* Calibrating kinds of runs, and playing the launcher: see estimate.h. */
 #include "sim/estimate.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -158,6 +159,7 @@ static long choose(const struct play *p, size_t *done, double now, double *when)
 static double play(struct play *p) {
     double end = 0.0, when = 0.0;
     size_t done = 0;
+    assert(p->jobs > 0);
     for (size_t i = 0; i < p->tree->runs_n; i++) p->begin[i] = -1.0;
     for (size_t j = 0; j < p->jobs; j++) p->free[j] = 0.0;
     for (;;) {
