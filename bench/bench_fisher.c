@@ -107,7 +107,7 @@ static void bench_free(struct bench *b) {
 static struct fisher_result trace(struct bench *b, enum fisher_estimator estimator,
                                   uint32_t epoch) {
     struct error e = {0};
-    struct fisher_probes probes = {PROBES, PROBES, keep, b->label};
+    struct measure_examples probes = {PROBES, PROBES, keep, b->label};
     struct fisher_result r = {.layer_trace = b->layer, .layer_stderr = b->layer_stderr};
     if (fisher_trace(b->net, &probes, estimator, 1, 1, epoch, &r, &e)) {
         fprintf(stderr, "bench_fisher: %s\n", e.text);

@@ -289,5 +289,6 @@ const struct deficit deficit_blur = {
     .uses = blur_uses,
     .check = blur_check,
     .scratch = blur_scratch,
-    .image = blur_image,
+    .takes = TAKES_IMAGES,
+    .spoil = blur_image,
 };

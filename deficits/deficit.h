@@ -16,11 +16,17 @@
 #include "base/error.h"
 #include "base/settings.h"
 
-struct modality; /* sim/data.h: name, H, W, C, bytes, mean, sd; read only */
+struct modality; /* sim/data.h: name, kind, shape, mean, sd; read only */
+struct examples; /* sim/data.h */
+
+/* Kinds of modalities that a deficit can spoil. */
+enum { TAKES_IMAGES = 1, TAKES_TOKENS = 2, TAKES_FEATURES = 4 };
 
 struct deficit_context {
-    const struct modality *modality; /* of the image; NULL for a deficit of labels */
+    const struct modality *modality; /* that is spoiled; NULL for a deficit of labels alone */
     size_t K;                        /* classes */
+    const uint8_t *class_group;      /* [K], as in struct dataset; NULL: one group */
+    int32_t label;                   /* the example's true one */
     uint64_t seed;                   /* data.seed */
     uint32_t epoch; /* the epoch for a deficit with fresh randomness, 0 otherwise */
     uint32_t index; /* the example's position in the official order: keys its streams */
@@ -31,6 +37,7 @@ struct deficit {
     const char *name;
     const char *doc;
     const struct param *params; /* beside deficit_common_params */
+    unsigned takes;             /* TAKES_...; 0: it leaves inputs alone */
     /* Same effect as no deficit, whatever the window (blur by factor 1)? NULL: never. */
     bool (*is_identity)(const struct settings *s);
     /* Has this parameter an effect beside the others (blur's sigma has with one kernel only)? What
@@ -42,14 +49,19 @@ struct deficit {
     int (*check)(const struct settings *s, const struct modality *m, size_t K, struct error *e);
     /* Working memory in bytes for one `image` call. NULL: none. */
     size_t (*scratch)(const struct settings *s, const struct modality *m);
-    /* Spoil one example in place, as stored. NULL: leaves images alone. */
-    void (*image)(const struct settings *s, const struct deficit_context *c, void *x,
+    /* Put another example in this one's place, with all its modalities and its label: its position
+     * in `all`, in which this one stands at i. Comes before the others. NULL: never. */
+    size_t (*stand_in)(const struct settings *s, const struct deficit_context *c,
+                       const struct examples *all, size_t i);
+    /* Spoil one example's modality in place, as stored. NULL: leaves inputs alone. */
+    void (*spoil)(const struct settings *s, const struct deficit_context *c, void *x,
                   void *scratch);
     /* The label trained on. NULL: leaves labels alone. */
     int32_t (*label)(const struct settings *s, const struct deficit_context *c, int32_t label);
 };
 
-/* type, from, until, severity (0..1, default 1), ramp (epochs), modality (default "image") */
+/* type, from, until, severity (0..1, default 1), ramp (epochs), modality (unset: the only one of a
+ * kind that the deficit takes) */
 extern const struct param deficit_common_params[];
 
 const struct deficit *deficit_find(const char *name);

@@ -45,5 +45,6 @@ const struct deficit deficit_noise = {
     .doc = "Images replaced by noise, labels kept, like sensory deprivation.",
     .params = noise_params,
     .is_fresh = noise_is_fresh,
-    .image = noise_image,
+    .takes = TAKES_IMAGES,
+    .spoil = noise_image,
 };

@@ -26,5 +26,6 @@ const struct deficit deficit_vflip = {
     .name = "vflip",
     .doc = "Images upside down.",
     .params = vflip_params,
-    .image = vflip_image,
+    .takes = TAKES_IMAGES,
+    .spoil = vflip_image,
 };

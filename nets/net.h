@@ -22,6 +22,8 @@ enum { NET_NAME = 48, NET_INPUTS = 4 };
 struct net_input {
     const char *name; /* modality: "image" */
     size_t H, W, C;
+    size_t tokens; /* the elements are token numbers 0..tokens-1, written as reals; token 0 is the
+                      empty one, a zero vector. 0: the elements are numbers. */
 };
 
 /* A parameter or a buffer (running statistics), under its PyTorch name and shape. */
@@ -82,11 +84,44 @@ const char *const *net_layers(const struct net *net, size_t *n); /* "conv1", "fc
 void net_export(const struct net *net, const struct net_tensor *t, const real *arena, real *out);
 void net_import(const struct net *net, const struct net_tensor *t, real *arena, const real *in);
 
+/* Branches: with several inputs, a layer that only one of them reaches belongs to that modality's
+ * encoder, a layer that several reach to the trunk. Names: the inputs', then "trunk"; none (n = 0)
+ * in a net of one input. */
+const char *const *net_branches(const struct net *net, size_t *n);
+/* Index of a layer's branch; -1: an auxiliary head, or a net of one input. */
+int net_layer_branch(const struct net *net, size_t layer);
+
 /* The tensor that example n of modality m is written into before net_forward. */
 const struct tensor *net_input_tensor(const struct net *net, size_t m);
 
 void net_forward(struct net *net, size_t N, enum net_mode mode);
 const struct tensor *net_logits(const struct net *net); /* [N, K], H = W = 1 */
+
+/* What the last layer with parameters reads, after the last forward pass: the representation. */
+const struct tensor *net_representation(const struct net *net);
+
+/* The i-th rectified activation (ReLU, alone or behind a normalization) of the main path, in order
+ * of execution, with the layer it belongs to; false: i is past the last one. */
+bool net_rectified(const struct net *net, size_t i, const struct tensor **y, size_t *layer);
+
+/* Taps: where modality m's encoder ends and the trunk begins. */
+bool net_has_tap(const struct net *net, size_t m);
+size_t net_tap_size(const struct net *net, size_t m); /* reals per example, H W C without halo */
+/* Example n's activation there, after net_forward; or one of the caller's in its place. */
+void net_tap_read(const struct net *net, size_t m, size_t n, real *out);
+void net_tap_write(struct net *net, size_t m, size_t n, const real *in);
+/* NET_EVAL through the trunk alone, from what the taps of examples 0..N-1 hold, to the logits (and
+ * the representation). Gradients of it are not defined. Every modality must have a tap. */
+void net_forward_trunk(struct net *net, size_t N);
+
+/* Auxiliary heads: a linear layer "head_<modality>" from a tap to K logits of its own, which the
+ * architecture was asked for. They run with every forward pass and influence nothing else, unless
+ * net_head_loss is called between net_loss and net_backward. */
+bool net_has_head(const struct net *net, size_t m);
+/* Cross-entropy of head m in the last forward pass; its gradient, times `weight`, is added to what
+ * net_backward forms (weight 0: nothing is added). net_forward forgets it again. */
+struct net_loss net_head_loss(struct net *net, size_t m, const int32_t *labels, size_t N,
+                              double weight);
 
 /* Cross-entropy of the last forward pass; sets the logits' gradient to (p - onehot)/N, that of
  * the mean loss. Labels in 0..K-1. */

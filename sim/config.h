@@ -17,8 +17,9 @@
 #include "nets/optimizer.h"
 #include "sim/data.h"
 #include "sim/schedule.h"
+#include "stabilizers/stabilizer.h"
 
-enum { CONFIG_DEFICITS = 16 };
+enum { CONFIG_DEFICITS = 16, CONFIG_STABILIZERS = 16 };
 
 /* One run's config, every key resolved and checked. All memory owned. */
 struct config {
@@ -37,12 +38,15 @@ struct config {
     struct settings slurm;  /* partition, account, time, mem, signal, options */
     size_t deficits_n;
     struct settings deficits[CONFIG_DEFICITS]; /* common keys, then the deficit's own */
+    size_t stabilizers_n;
+    struct settings stabilizers[CONFIG_STABILIZERS]; /* common keys, then the stabilizer's own */
 
     const struct dataset_type *dataset;
     const struct arch *arch;
     const struct optimizer *optimizer_type;
     const struct schedule *schedule;
     const struct deficit *deficit_types[CONFIG_DEFICITS];
+    const struct stabilizer *stabilizer_types[CONFIG_STABILIZERS];
     uint64_t data_seed, net_seed, train_seed; /* each its own key; `seed` is the default of all */
 };
 

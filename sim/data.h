@@ -15,14 +15,29 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/settings.h"
+#include "nets/net.h"
 
 enum { DATA_MODALITIES = 4, DATA_CHANNELS = 16, DATA_NAME = 32 };
 
+enum modality_kind {
+    MODALITY_IMAGE,   /* [H,W,C] */
+    MODALITY_TOKENS,  /* W token numbers 0..tokens-1, 0 the empty one; H = C = 1, floats */
+    MODALITY_FEATURES /* W numbers; H = C = 1 */
+};
+
 struct modality {
-    char name[DATA_NAME];                          /* "image" */
-    size_t H, W, C;                                /* C <= DATA_CHANNELS */
+    char name[DATA_NAME]; /* "image" */
+    enum modality_kind kind;
+    size_t H, W, C;   /* C <= DATA_CHANNELS */
+    size_t tokens;    /* MODALITY_TOKENS: size of the vocabulary, else 0 */
+    bool has_hint;    /* MODALITY_TOKENS: slot `hint_slot`, empty in clean data, may give the answer
+                         away: token hint_first + k names class k */
+    size_t hint_slot, hint_first;
+    size_t hidden_left, hidden_right; /* so many columns at each side are 0 to the net (after
+                                         normalization), whatever is stored: half a view */
     bool bytes;                                    /* stored as uint8_t 0..255, else as float */
-    double mean[DATA_CHANNELS], sd[DATA_CHANNELS]; /* of the clean training examples, as stored */
+    double mean[DATA_CHANNELS], sd[DATA_CHANNELS]; /* of the clean training examples, as stored;
+                                                      0 and 1 for tokens */
 };
 
 struct examples {
@@ -39,6 +54,7 @@ struct dataset {
     struct modality modality[DATA_MODALITIES];
     size_t K;
     char **class_names; /* [K]; owned */
+    uint8_t *class_group; /* [K] kind of question that a class answers; NULL: all the same; owned */
     struct examples train, validation, test;
     char
         train_digest[HASH_TEXT]; /* over the training examples, labels and shapes: in prefix keys */
@@ -90,6 +106,9 @@ void data_info(const struct dataset_type *t, FILE *out);
 /* `imprint data verify`: a line per official file (size, MD5), then reads everything as a run would.
  * STATUS_USAGE when a file is missing or wrong. */
 int data_verify(const struct dataset_type *t, const char *path, FILE *out, struct error *e);
+
+/* The inputs of a network for these data, one per modality. */
+void dataset_inputs(const struct dataset *d, struct net_input inputs[DATA_MODALITIES]);
 
 size_t modality_size(const struct modality *m);  /* H W C */
 size_t modality_bytes(const struct modality *m); /* bytes of one stored example */

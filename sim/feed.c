@@ -72,7 +72,7 @@ static int spoil_images(struct view *v, const struct config *c, size_t i, struct
     }
     for (size_t n = 0; n < v->source->n; n++) {
         struct deficit_context at = context_of(c, d, m, v->source->index[n], v->severity[i]);
-        type->image(&c->deficits[i], &at, (char *)v->spoiled[m] + n * size, scratch);
+        type->spoil(&c->deficits[i], &at, (char *)v->spoiled[m] + n * size, scratch);
     }
     free(scratch);
     return STATUS_OK;
@@ -111,7 +111,7 @@ int view_make(struct view *v, const struct config *c, const struct dataset *d,
             v->fresh[v->fresh_n++] = i;
             continue;
         }
-        if (c->deficit_types[i]->image) status = spoil_images(v, c, i, e);
+        if (c->deficit_types[i]->spoil) status = spoil_images(v, c, i, e);
         if (!status && c->deficit_types[i]->label) status = spoil_labels(v, c, i, e);
     }
     return status;
@@ -223,10 +223,10 @@ static const void *fresh_image(const struct config *c, const struct view *v, siz
     void *extra = (char *)scratch + (size + 63) / 64 * 64;
     for (size_t k = 0; k < v->fresh_n; k++) {
         size_t f = v->fresh[k];
-        if (!c->deficit_types[f]->image || deficit_modality(c, d, f) != m) continue;
+        if (!c->deficit_types[f]->spoil || deficit_modality(c, d, f) != m) continue;
         struct deficit_context at = context_of(c, d, m, v->source->index[i], v->severity[f]);
         if (deficit_is_fresh(c, f)) at.epoch = epoch;
-        c->deficit_types[f]->image(&c->deficits[f], &at, scratch, extra);
+        c->deficit_types[f]->spoil(&c->deficits[f], &at, scratch, extra);
     }
     return scratch;
 }

@@ -99,7 +99,7 @@ static size_t measure_series(const struct run *r, struct series more[SERIES_MAX]
     for (size_t i = 0; i < n; i++) {
         const struct measure *m = measure_find(names[i]);
         for (size_t k = 0; k < m->series_n; k++)
-            more[count++] = (struct series){m->series[k].name, m->series[k].per_layer,
+            more[count++] = (struct series){m->series[k].name, m->series[k].axis == PER_LAYER,
                                             m->series[k].units, m->series[k].long_name, m->doc};
     }
     return count;
@@ -225,7 +225,7 @@ static int fisher(struct run *r, const struct view *v, size_t trace_series, stru
     const struct settings *s = &r->config->fisher;
     int64_t row = r->state.epoch;
     struct prober prober = {r, v};
-    struct fisher_probes probes = {
+    struct measure_examples probes = {
         .n = v->source->n, .batch = r->batch, .feed = feed_probes, .context = &prober};
     size_t offset = trace_series - FISHER_TRACE;
     struct fisher_result result = {

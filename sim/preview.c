@@ -107,7 +107,7 @@ static void spoil(const struct dataset *d, const struct layout *l, size_t i,
                                 .index = d->train.index[i],
                                 .severity = settings_real(s, "severity")};
     if (c.severity <= 0) return;
-    if (t->image) t->image(s, &c, image, scratch);
+    if (t->spoil) t->spoil(s, &c, image, scratch);
     c.modality = NULL;
     if (t->label) *label = t->label(s, &c, *label);
 }
@@ -168,7 +168,7 @@ static bool is_picture(const struct modality *m) {
 /* Does the deficit show in this modality? One of labels shows below the first picture. */
 static bool shows(const struct deficit *t, const struct settings *s, const struct layout *l,
                   bool first) {
-    return t->image ? settings_is(s, "modality", l->modality->name) : first;
+    return t->spoil ? settings_is(s, "modality", l->modality->name) : first;
 }
 
 /* Lay out (rgb NULL: only measure) or draw the whole sheet. */

@@ -24,6 +24,7 @@ struct timeline {
     int64_t onset;   /* the earliest `from` of the non-empty deficits; 0 if there is none */
     int64_t removal; /* the latest `until` of the non-empty deficits; 0 if there is none */
     struct window deficits[CONFIG_DEFICITS];
+    struct window stabilizers[CONFIG_STABILIZERS]; /* cut at `total` */
     double *rate;             /* [total] learning rate of epoch e */
     char (*key)[HASH_TEXT];   /* [total + 1] prefix key of state e */
     char measures[HASH_TEXT]; /* hash of what is measured: names row files beside the key */
@@ -39,6 +40,8 @@ void timeline_free(struct timeline *t);
 
 /* Effective severity of deficit i in an epoch: config severity times the ramp; 0: not in force. */
 double timeline_severity(const struct timeline *t, const struct config *c, size_t i, int64_t epoch);
+/* Strength of stabilizer i in an epoch; 0: not in force, an identity, or it does not act then. */
+double timeline_strength(const struct timeline *t, const struct config *c, size_t i, int64_t epoch);
 /* Is the momentum buffer zeroed at the start of this epoch (train.at_removal)? */
 bool timeline_resets_momentum(const struct timeline *t, const struct config *c, int64_t epoch);
 /* Severity of deficit i on probes and in test_deficit_*: its full one whatever the window; 0 when it
@@ -47,8 +50,16 @@ double timeline_probe_severity(const struct config *c, size_t i);
 /* Learning rate in the first epoch after removal (NaN when there is none). */
 double timeline_rate_at_removal(const struct timeline *t);
 
-/* Make a config that of its clean twin: every deficit's window emptied; the budget resolves again
- * by itself. */
+/* Make a config that of its clean twin: the windows of deficits and stabilizers emptied; the budget
+ * resolves again by itself. */
 void config_clean(struct config *c);
+/* The windows of the stabilizers emptied: the same run without them. */
+void config_unstabilize(struct config *c);
+/* Every window and the budget as the timeline resolved them, in numbers: what is emptied afterwards
+ * moves nothing. */
+void config_freeze(struct config *c, const struct timeline *t);
+/* Only the deficits' windows emptied; after config_freeze, the same stabilizers in the same epochs
+ * of as many clean ones. */
+void config_cure(struct config *c);
 
 #endif

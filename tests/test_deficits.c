@@ -71,7 +71,7 @@ static void spoil(const struct deficit *d, const struct settings *s,
                   const struct deficit_context *c, void *x) {
     void *scratch = malloc(d->scratch ? d->scratch(s, c->modality) : 1);
     assert_non_null(scratch);
-    d->image(s, c, x, scratch);
+    d->spoil(s, c, x, scratch);
     free(scratch);
 }
 
@@ -102,7 +102,7 @@ static void for_every_image_deficit(void (*property)(const struct deficit *,
     const struct deficit *const *list = deficit_list(&n);
     for (size_t i = 0; i < n; i++) {
         struct settings s;
-        for (size_t v = 0; list[i]->image && variant(list[i], v, &s); v++) {
+        for (size_t v = 0; list[i]->spoil && variant(list[i], v, &s); v++) {
             for (size_t m = 0; m < sizeof modalities / sizeof *modalities; m++) {
                 struct error e = {0};
                 if (list[i]->check && list[i]->check(&s, modalities[m], K, &e))
@@ -123,7 +123,7 @@ static void every_deficit_is_found_by_its_name(void **state) {
     assert_true(n >= 4);
     for (size_t i = 0; i < n; i++) {
         assert_ptr_equal(deficit_find(list[i]->name), list[i]);
-        assert_true(list[i]->image || list[i]->label);
+        assert_true(list[i]->spoil || list[i]->label);
         assert_true(strlen(list[i]->doc) > 10);
     }
     assert_null(deficit_find("no such deficit"));

@@ -26,14 +26,14 @@ static void feed(void *context, struct net *net, size_t first, size_t n, int32_t
     }
 }
 
-static const struct fisher_probes ALL = {.n = PROBES, .batch = BATCH, .feed = feed};
+static const struct measure_examples ALL = {.n = PROBES, .batch = BATCH, .feed = feed};
 
 struct measured {
     struct fisher_result r;
     double layer[LAYERS], layer_stderr[LAYERS];
 };
 
-static void measure(struct net *net, struct fisher_probes probes, enum fisher_estimator estimator,
+static void measure(struct net *net, struct measure_examples probes, enum fisher_estimator estimator,
                     int draws, uint32_t epoch, struct measured *m) {
     m->r.layer_trace = m->layer;
     m->r.layer_stderr = m->layer_stderr;
@@ -90,7 +90,7 @@ static void confident_predictions_keep_their_digits(void **unused) {
     net_init(net, 1);
     memset(net_params(net), 0, net_params_count(net) * sizeof(real));
     net_params(net)[t[1].offset] = 60;
-    struct fisher_probes one = {.n = 1, .batch = 1, .feed = feed};
+    struct measure_examples one = {.n = 1, .batch = 1, .feed = feed};
     struct measured m;
     measure(net, one, FISHER_EXACT, 1, 0, &m);
     double x = (double)net_input_tensor(net, 0)->data[0];
@@ -232,7 +232,7 @@ static void probes_may_come_in_batches_of_any_size(void **unused) {
     struct net *net = make("convfc", CONVFC);
     for (int estimator = FISHER_EXACT; estimator <= FISHER_EMPIRICAL; estimator++) {
         struct measured whole, cut;
-        struct fisher_probes probes = ALL;
+        struct measure_examples probes = ALL;
         probes.batch = PROBES;
         measure(net, probes, (enum fisher_estimator)estimator, 2, 7, &whole);
         for (probes.batch = 1; probes.batch < PROBES; probes.batch += 3) {
@@ -261,7 +261,7 @@ static void the_same_epoch_draws_the_same_labels(void **unused) {
 static void one_probe_has_no_standard_error(void **unused) {
     (void)unused;
     struct net *net = make("convfc", CONVFC);
-    struct fisher_probes one = {.n = 1, .batch = BATCH, .feed = feed};
+    struct measure_examples one = {.n = 1, .batch = BATCH, .feed = feed};
     struct measured m;
     measure(net, one, FISHER_EXACT, 1, 0, &m);
     assert_true(m.r.trace > 0 && isnan(m.r.trace_stderr) && isnan(m.layer_stderr[0]));

@@ -31,7 +31,7 @@ struct measured {
 
 static struct measured measure(struct net *net, enum fisher_estimator estimator, int draws,
                                uint32_t epoch) {
-    struct fisher_probes probes = {.n = PROBES, .batch = BATCH, .feed = feed};
+    struct measure_examples probes = {.n = PROBES, .batch = BATCH, .feed = feed};
     struct measured m = {0};
     m.r.layer_trace = m.layer;
     m.r.layer_stderr = m.layer_stderr;
@@ -99,7 +99,7 @@ static void two_classes_have_two_values(void **unused) {
         expected += (x * x + 1) / 2 / PROBES;
     }
     assert_near(exact, expected, TOLERANCE * expected);
-    struct fisher_probes one = {.n = 1, .batch = 1, .feed = feed};
+    struct measure_examples one = {.n = 1, .batch = 1, .feed = feed};
     struct measured m = {.r = {.layer_trace = m.layer, .layer_stderr = m.layer_stderr}};
     assert_int_equal(fisher_trace(net, &one, FISHER_EXACT, 1, 17, 0, &m.r, NULL), 0);
     double alone = m.r.trace;

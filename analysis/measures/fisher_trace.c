@@ -213,7 +213,7 @@ static void tally_batch(struct work *w) {
     }
 }
 
-static void measure_batch(struct work *w, const struct fisher_probes *probes,
+static void measure_batch(struct work *w, const struct measure_examples *probes,
                           enum fisher_estimator estimator) {
     probes->feed(probes->context, w->net, w->first, w->n, w->labels);
     net_forward(w->net, w->n, NET_EVAL);
@@ -266,7 +266,7 @@ static void work_free(struct work *w) {
     free(w->tallies);
 }
 
-int fisher_trace(struct net *net, const struct fisher_probes *probes,
+int fisher_trace(struct net *net, const struct measure_examples *probes,
                  enum fisher_estimator estimator, int draws, uint64_t seed, uint32_t epoch,
                  struct fisher_result *result, struct error *e) {
     struct work w = {.net = net,

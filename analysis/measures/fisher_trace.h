@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analysis/measures/measure.h"
 #include "base/error.h"
 #include "nets/net.h"
 
@@ -18,15 +19,6 @@ enum fisher_estimator {
     FISHER_SAMPLED,  /* labels drawn from the model; one backward pass per draw */
     FISHER_SKETCH,   /* random signs through a root of diag(p) - p p^T; one pass per draw */
     FISHER_EMPIRICAL /* the data's labels: not the Fisher, but often called so */
-};
-
-/* The probes, handed over in batches. */
-struct fisher_probes {
-    size_t n;     /* at least 1 */
-    size_t batch; /* that `feed` is called with, at most; no more than the net's own */
-    /* Write the probes [first, first + n) into the net's inputs, and their labels. */
-    void (*feed)(void *context, struct net *net, size_t first, size_t n, int32_t *labels);
-    void *context;
 };
 
 struct fisher_result {
@@ -40,7 +32,7 @@ enum fisher_estimator fisher_estimator(const char *name);
 
 /* `draws` labels a probe for FISHER_SAMPLED, or vectors of signs for FISHER_SKETCH, from streams
  * ("fisher", epoch, probe draws + draw) of `seed`. STATUS_FAILED when there is no memory. */
-int fisher_trace(struct net *net, const struct fisher_probes *probes,
+int fisher_trace(struct net *net, const struct measure_examples *probes,
                  enum fisher_estimator estimator, int draws, uint64_t seed, uint32_t epoch,
                  struct fisher_result *result, struct error *e);
 

@@ -22,7 +22,7 @@ static int weight_norm(const struct measure_context *c, double *const *out, stru
 }
 
 static const struct measure_series SERIES[] = {
-    {"layer_weight_norm", "1", "Euclidean norm of a layer's parameters", true},
+    {"layer_weight_norm", "1", "Euclidean norm of a layer's parameters", PER_LAYER, NULL},
 };
 
 const struct measure measure_weight_norm = {
