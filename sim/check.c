@@ -27,12 +27,14 @@ static int check_deficit(const struct config *c, const struct dataset *d, size_t
 
 static int check_shift(const struct config *c, const struct dataset *d, struct error *e) {
     int64_t shift = settings_int(&c->augment, "shift");
-    for (size_t m = 0; m < d->modalities_n; m++)
+    for (size_t m = 0; m < d->modalities_n; m++) {
+        if (d->modality[m].kind != MODALITY_IMAGE) continue;
         if (shift >= (int64_t)d->modality[m].H || shift >= (int64_t)d->modality[m].W)
             return error_set(e, STATUS_USAGE,
                              "data.augment.shift: %lld pixels move a %zux%zu "
                              "image out of sight",
                              (long long)shift, d->modality[m].H, d->modality[m].W);
+    }
     return STATUS_OK;
 }
 
@@ -67,9 +69,7 @@ int check_data(const struct config *c, const struct dataset *d, struct error *e)
 
 int check_net(const struct config *c, const struct dataset *d, struct error *e) {
     struct net_input inputs[DATA_MODALITIES];
-    for (size_t m = 0; m < d->modalities_n; m++)
-        inputs[m] = (struct net_input){d->modality[m].name, d->modality[m].H, d->modality[m].W,
-                                       d->modality[m].C};
+    dataset_inputs(d, inputs);
     struct net_spec spec = {.arch = c->arch,
                             .settings = &c->net,
                             .inputs = inputs,

@@ -10,7 +10,8 @@
  * taken, and validation is drawn from them without regard to class.
  *
  * Normalization: mean and population s.d. per channel over the clean training examples, in double
- * (sums of bytes are exact integers); a constant channel has s.d. 1. */
+ * (sums of bytes are exact integers); a constant channel has s.d. 1. Features have one mean and s.d.
+ * over all of them, tokens none. */
 #include "sim/data.h"
 
 #include <assert.h>
@@ -94,6 +95,14 @@ size_t modality_size(const struct modality *m) {
 
 size_t modality_bytes(const struct modality *m) {
     return modality_size(m) * (m->bytes ? sizeof(uint8_t) : sizeof(float));
+}
+
+void dataset_inputs(const struct dataset *d, struct net_input inputs[DATA_MODALITIES]) {
+    for (size_t i = 0; i < d->modalities_n; i++) {
+        const struct modality *m = &d->modality[i];
+        inputs[i] = (struct net_input){
+            .name = m->name, .H = m->H, .W = m->W, .C = m->C, .tokens = m->tokens};
+    }
 }
 
 enum mark { OUT, TRAIN, VALIDATION };
@@ -238,6 +247,11 @@ static void floats_moments(const float *x, size_t pixels, size_t C, size_t c, st
 }
 
 static void modality_moments(struct modality *m, const void *x, size_t n) {
+    if (m->kind == MODALITY_TOKENS) { /* numbers of things, not amounts: they reach the net as is */
+        m->mean[0] = 0;
+        m->sd[0] = 1;
+        return;
+    }
     for (size_t c = 0; c < m->C; c++) {
         if (m->bytes)
             bytes_moments(x, n * m->H * m->W, m->C, c, m);
@@ -256,6 +270,16 @@ static void examples_hash(struct hash *h, const struct dataset *d, const struct 
         hash_bytes(h, x->x[m], x->n * modality_bytes(&d->modality[m]));
 }
 
+/* What a whole image does not have. It adds nothing to an image's digest, so that sets of one image
+ * keep the digests that their logs and states name. */
+static void modality_hash_more(struct hash *h, const struct modality *m) {
+    if (m->kind == MODALITY_IMAGE && !m->hidden_left && !m->hidden_right) return;
+    const size_t more[] = {m->kind,       m->tokens,      m->has_hint,    m->hint_slot,
+                           m->hint_first, m->hidden_left, m->hidden_right};
+    hash_text(h, "modality");
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) hash_int(h, (int64_t)more[i]);
+}
+
 static void dataset_digest(struct dataset *d) {
     struct hash *h = hash_create();
     hash_text(h, d->type->name);
@@ -267,6 +291,11 @@ static void dataset_digest(struct dataset *d) {
         hash_int(h, (int64_t)m->W);
         hash_int(h, (int64_t)m->C);
         hash_int(h, m->bytes);
+        modality_hash_more(h, m);
+    }
+    if (d->class_group) {
+        hash_text(h, "groups");
+        hash_bytes(h, d->class_group, d->K);
     }
     examples_hash(h, d, &d->train);
     hash_digest(h, d->train_digest);
@@ -322,6 +351,7 @@ int data_load(const struct settings *settings, uint64_t seed, struct dataset *d,
 void data_free(struct dataset *d) {
     for (size_t c = 0; c < d->K && d->class_names; c++) free(d->class_names[c]);
     free(d->class_names);
+    free(d->class_group);
     examples_free(&d->train);
     examples_free(&d->validation);
     examples_free(&d->test);

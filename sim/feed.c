@@ -184,8 +184,16 @@ static void place_row(const struct modality *m, const struct scaling *s, const v
     }
 }
 
+/* Columns that the modality does not see are 0 to the net, the mean of what it does see. */
+static void place_hidden(const struct modality *m, real *row) {
+    for (size_t i = 0; i < m->hidden_left * m->C; i++) row[i] = 0;
+    for (size_t i = (m->W - m->hidden_right) * m->C; i < m->W * m->C; i++) row[i] = 0;
+}
+
+/* Only images move: tokens and features have no sides. */
 static void place(const struct modality *m, const struct scaling *s, const void *x,
                   struct placing p, const struct tensor *t, size_t n) {
+    if (m->kind != MODALITY_IMAGE) p = (struct placing){0, 0, false};
     size_t row = m->W * m->C * (m->bytes ? sizeof(uint8_t) : sizeof(float));
     int64_t step = p.flip ? -1 : 1, first = (p.flip ? (int64_t)m->W - 1 : 0) - p.dx;
     for (size_t h = 0; h < m->H; h++) {
@@ -196,6 +204,7 @@ static void place(const struct modality *m, const struct scaling *s, const void 
             place_whole(m, s, from, tensor_at(t, n, h, 0));
         else
             place_row(m, s, from, first, step, tensor_at(t, n, h, 0));
+        if (m->hidden_left || m->hidden_right) place_hidden(m, tensor_at(t, n, h, 0));
     }
 }
 

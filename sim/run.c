@@ -57,10 +57,7 @@ static int run_folders(struct run *r, struct error *e) {
 
 static int run_net(struct run *r, struct error *e) {
     struct net_input inputs[DATA_MODALITIES];
-    for (size_t m = 0; m < r->data->modalities_n; m++) {
-        const struct modality *is = &r->data->modality[m];
-        inputs[m] = (struct net_input){is->name, is->H, is->W, is->C};
-    }
+    dataset_inputs(r->data, inputs);
     struct net_spec spec = {.arch = r->config->arch,
                             .settings = &r->config->net,
                             .inputs = inputs,

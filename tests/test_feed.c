@@ -38,7 +38,7 @@ static struct dataset images(void) {
 static void bench_open(struct bench *b, const char *more) {
     char yaml[1024];
     struct error e = {0};
-    const struct net_input input = {"image", SIDE, SIDE, 1};
+    struct net_input inputs[DATA_MODALITIES];
     snprintf(yaml, sizeof yaml,
              "data: {set: hdf5, path: none.h5, augment: {%s}}\nnet: {arch: mlp, hidden: [4]}\n"
              "deficits:\n  - {type: vflip, until: 1}\n  - {type: label_permutation, until: 1}\n"
@@ -46,9 +46,10 @@ static void bench_open(struct bench *b, const char *more) {
              more);
     if (config_parse(&b->config, yaml, "bench", &e)) fail_msg("%s", e.text);
     b->data = images();
+    dataset_inputs(&b->data, inputs);
     struct net_spec spec = {.arch = b->config.arch,
                             .settings = &b->config.net,
-                            .inputs = &input,
+                            .inputs = inputs,
                             .inputs_n = 1,
                             .K = 4,
                             .batch = EXAMPLES,
