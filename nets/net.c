@@ -80,15 +80,21 @@ static void tensor_draw(const struct net_tensor *t, struct init init, uint64_t s
     }
 }
 
-void net_init(struct net *net, uint64_t seed) {
+void net_init_into(struct net *net, uint64_t seed, real *arena) {
     const struct graph *g = &net->graph;
-    real *params = net->run.params, *grads = net->run.grads, *buffers = net->run.buffers;
+    real *grads = net->run.grads; /* free, and as large as any tensor */
     for (size_t i = 0; i < g->params_n; i++) {
         const struct net_tensor *t = &g->params[i];
-        tensor_draw(t, g->params_init[i], seed, grads + t->offset); /* the gradients are free */
-        net_import(net, t, params, grads + t->offset);
+        tensor_draw(t, g->params_init[i], seed, grads + t->offset);
+        net_import(net, t, arena, grads + t->offset);
     }
     memset(grads, 0, g->params_count * sizeof *grads);
+}
+
+void net_init(struct net *net, uint64_t seed) {
+    const struct graph *g = &net->graph;
+    real *buffers = net->run.buffers;
+    net_init_into(net, seed, net->run.params);
     for (size_t i = 0; i < g->buffers_n; i++)
         for (size_t j = 0; j < g->buffers[i].count; j++)
             buffers[g->buffers[i].offset + j] = (real)g->buffers_start[i];

@@ -67,6 +67,9 @@ void net_free(struct net *net);
 /* Initialize every parameter from stream ("init", tensor's name) of `seed`, buffers to their
  * start values. The draw of a tensor depends on its name and shape alone. */
 void net_init(struct net *net, uint64_t seed);
+/* The parameters alone, into any array with their offsets (what lies between tensors is left as it
+ * is). net_grads is used as scratch and zeroed. */
+void net_init_into(struct net *net, uint64_t seed, real *arena);
 
 size_t net_batch(const struct net *net); /* the largest N */
 
