@@ -30,17 +30,22 @@ static const char *const STATE_WORD[LOG_STATES] = {
     [LOG_FAILED] = "failed", [LOG_MISSING] = "missing",       [LOG_DAMAGED] = "damaged",
 };
 
-/* "blur t0=24 seed=3", or the id of a twin that is no point itself. */
+static char *point_name(const struct results *r, const struct point *p, enum run_role role) {
+    char *name = memory_print("%s%s", role_prefix(role), p->part);
+    for (size_t a = 0; a < r->axes_n; a++)
+        if (strcmp(p->label[a], "-"))
+            name = joined(name, " ", memory_print("%s=%s", r->axes[a].name, p->label[a]));
+    return name;
+}
+
+/* "blur t0=24 seed=3", the id of a twin that is no point itself, "lr_clock control of blur ...". */
 static char *log_name(const struct results *r, const struct log *log) {
-    for (size_t i = 0; i < r->points_n; i++) {
-        const struct point *p = &r->points[i];
-        if (p->log != log) continue;
-        char *name = memory_text(p->part);
-        for (size_t a = 0; a < r->axes_n; a++)
-            if (strcmp(p->label[a], "-"))
-                name = joined(name, " ", memory_print("%s=%s", r->axes[a].name, p->label[a]));
-        return name;
-    }
+    for (enum run_role role = ROLE_POINT; role < RUN_ROLES; role++)
+        for (size_t i = 0; i < r->points_n; i++) {
+            if (r->points[i].role[role] != log) continue;
+            if (role == ROLE_TWIN) return memory_print("clean twin %.10s", log->id);
+            return point_name(r, &r->points[i], role);
+        }
     return memory_print("clean twin %.10s", log->id);
 }
 

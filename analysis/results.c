@@ -1,9 +1,9 @@
 /* Loads what `imprint run` and `imprint sweep` left behind: see results.h.
  *
- * The manifest is tab-separated: "# imprint sweep 1", then run, twin, part and one column per axis
- * (a trailing * marks an axis of seeds), then one line per point. Points may share a run (part A's
- * clean run is part B's), so logs are kept by id. Trap: ids from the manifest become paths, so
- * anything but letters, digits, '.', '_' and '-' is refused. */
+ * The manifest is tab-separated: "# imprint sweep 1", then run, twin, part, one column per axis (a
+ * trailing * marks an axis of seeds) and one per control (base/role.h), then one line per point.
+ * Points may share a run (part A's clean run is part B's), so logs are kept by id. Trap: ids from the
+ * manifest become paths, so anything but letters, digits, '.', '_' and '-' is refused. */
 #include "analysis/results.h"
 
 #include <dirent.h>
@@ -247,9 +247,15 @@ static struct log *results_log(struct results *r, const char *id) {
 static struct point *results_add_point(struct results *r, const char *part) {
     r->points = memory_grow(r->points, r->points_n, sizeof *r->points);
     struct point *p = &r->points[r->points_n++];
-    p->part = memory_text(part);
-    p->label = memory_new(r->axes_n, sizeof *p->label);
+    *p =
+        (struct point){.part = memory_text(part), .label = memory_new(r->axes_n, sizeof *p->label)};
     return p;
+}
+
+static void point_set(struct point *p, enum run_role role, const struct log *log) {
+    p->role[role] = log;
+    if (role == ROLE_POINT) p->log = log;
+    if (role == ROLE_TWIN) p->twin = log;
 }
 
 static void results_add_axis(struct results *r, const char *name, bool is_seed) {
@@ -264,69 +270,107 @@ static bool is_run_id(const char *id) {
     return n && n < 200 && !id[n] && id[0] != '.';
 }
 
-static void manifest_axes(struct results *r, char *header) {
-    char *rest = header, *cell;
-    for (size_t i = 0; (cell = strsep(&rest, "\t")); i++) {
-        size_t n = strlen(cell);
-        bool is_seed = n > 1 && cell[n - 1] == '*';
-        if (is_seed) cell[n - 1] = '\0';
-        if (i >= 3) results_add_axis(r, cell, is_seed);
-    }
+/* Reading it: what its columns hold, by their order; an axis stands as ROLE_POINT. */
+struct manifest {
+    struct results *results;
+    const char *file;
+    size_t line;
+    size_t columns_n;
+    enum run_role *columns; /* behind run, twin and part; RUN_ROLES: something newer, passed over */
+};
+
+static void manifest_column(struct manifest *m, char *cell) {
+    size_t n = strlen(cell);
+    bool is_control = cell[0] == '=', is_seed = n > 1 && cell[n - 1] == '*';
+    m->columns = memory_grow(m->columns, m->columns_n, sizeof *m->columns);
+    m->columns[m->columns_n++] = is_control ? role_of_column(cell) : ROLE_POINT;
+    if (is_control) return;
+    if (is_seed) cell[n - 1] = '\0';
+    results_add_axis(m->results, cell, is_seed);
 }
 
-static int manifest_point(struct results *r, char *line, const char *file, size_t number,
-                          struct error *e) {
+static int manifest_header(struct manifest *m, char *line, struct error *e) {
+    char *rest = line, *cell;
+    if (strncmp(line, "run\ttwin\tpart", 13))
+        return error_set(e, STATUS_FAILED, "%s:2: expected the columns run, twin, part", m->file);
+    for (size_t i = 0; (cell = strsep(&rest, "\t")); i++)
+        if (i >= 3) manifest_column(m, cell);
+    return STATUS_OK;
+}
+
+/* A cell that names a run, or "-" for none. */
+static int manifest_run(struct manifest *m, struct point *p, enum run_role role, const char *id,
+                        struct error *e) {
+    bool is_none = !strcmp(id, "-") && role != ROLE_POINT;
+    if (!is_none && !is_run_id(id))
+        return error_set(e, STATUS_FAILED, "%s:%zu: not a run id", m->file, m->line);
+    if (!is_none) point_set(p, role, results_log(m->results, id));
+    return STATUS_OK;
+}
+
+static int manifest_cells(struct manifest *m, struct point *p, char *rest, struct error *e) {
+    size_t axis = 0;
+    int status = STATUS_OK;
+    for (size_t i = 0; i < m->columns_n && !status; i++) {
+        bool is_axis = m->columns[i] == ROLE_POINT;
+        char *cell = strsep(&rest, "\t");
+        if (!cell && is_axis)
+            return error_set(e, STATUS_FAILED, "%s:%zu: has no value for the axis '%s'", m->file,
+                             m->line, m->results->axes[axis].name);
+        if (!cell)
+            return error_set(e, STATUS_FAILED, "%s:%zu: fewer cells than columns", m->file,
+                             m->line);
+        if (is_axis)
+            p->label[axis++] = memory_text(cell);
+        else if (m->columns[i] < RUN_ROLES)
+            status = manifest_run(m, p, m->columns[i], cell, e);
+    }
+    if (!status && rest)
+        return error_set(e, STATUS_FAILED, "%s:%zu: more cells than axes", m->file, m->line);
+    return status;
+}
+
+static int manifest_point(struct manifest *m, char *line, struct error *e) {
     char *rest = line, *cell[3];
     for (size_t i = 0; i < 3; i++)
         if (!(cell[i] = strsep(&rest, "\t")))
             return error_set(e, STATUS_FAILED, "%s:%zu: expected run, twin and part, tab-separated",
-                             file, number);
-    if (!is_run_id(cell[0]) || (strcmp(cell[1], "-") && !is_run_id(cell[1])))
-        return error_set(e, STATUS_FAILED, "%s:%zu: not a run id", file, number);
-    struct point *p = results_add_point(r, cell[2]);
-    for (size_t i = 0; i < r->axes_n; i++) {
-        char *label = strsep(&rest, "\t");
-        if (!label)
-            return error_set(e, STATUS_FAILED, "%s:%zu: has no value for the axis '%s'", file,
-                             number, r->axes[i].name);
-        p->label[i] = memory_text(label);
-    }
-    if (rest) return error_set(e, STATUS_FAILED, "%s:%zu: more cells than axes", file, number);
-    p->log = results_log(r, cell[0]);
-    p->twin = strcmp(cell[1], "-") ? results_log(r, cell[1]) : NULL;
-    return STATUS_OK;
+                             m->file, m->line);
+    struct point *p = results_add_point(m->results, cell[2]);
+    int status = manifest_run(m, p, ROLE_POINT, cell[0], e);
+    if (!status) status = manifest_run(m, p, ROLE_TWIN, cell[1], e);
+    return status ? status : manifest_cells(m, p, rest, e);
 }
 
-static int manifest_lines(struct results *r, FILE *in, const char *file, struct error *e) {
+static int manifest_lines(struct manifest *m, FILE *in, struct error *e) {
     char *line = NULL;
-    size_t room = 0, number = 0;
+    size_t room = 0;
     int status = STATUS_OK;
     ssize_t n;
     while (!status && (n = getline(&line, &room, in)) >= 0) {
-        number++;
+        m->line++;
         if (n && line[n - 1] == '\n') line[n - 1] = '\0';
-        if (number == 1 && strcmp(line, MANIFEST_FIRST))
+        if (m->line == 1 && strcmp(line, MANIFEST_FIRST))
             status = error_set(e, STATUS_FAILED, "%s:1: expected '%s'; made by another program?",
-                               file, MANIFEST_FIRST);
-        else if (number == 2 && strncmp(line, "run\ttwin\tpart", 13))
-            status =
-                error_set(e, STATUS_FAILED, "%s:2: expected the columns run, twin, part", file);
-        else if (number == 2)
-            manifest_axes(r, line);
-        else if (number > 2 && line[0])
-            status = manifest_point(r, line, file, number, e);
+                               m->file, MANIFEST_FIRST);
+        else if (m->line == 2)
+            status = manifest_header(m, line, e);
+        else if (m->line > 2 && line[0])
+            status = manifest_point(m, line, e);
     }
     free(line);
-    if (!status && !r->points_n)
-        return error_set(e, STATUS_FAILED, "%s: lists no run; start the sweep again", file);
+    if (!status && !m->results->points_n)
+        return error_set(e, STATUS_FAILED, "%s: lists no run; start the sweep again", m->file);
     return status;
 }
 
 static int results_read_manifest(struct results *r, const char *file, struct error *e) {
+    struct manifest m = {.results = r, .file = file};
     FILE *in = fopen(file, "r");
     if (!in) return error_set(e, STATUS_FAILED, "%s: cannot read it: %s", file, strerror(errno));
     r->has_manifest = true;
-    int status = manifest_lines(r, in, file, e);
+    int status = manifest_lines(&m, in, e);
+    free(m.columns);
     fclose(in);
     return status;
 }
@@ -356,7 +400,7 @@ static void results_points_of_list(struct results *r) {
     for (size_t i = 0; i < r->logs_n; i++) {
         struct point *p = results_add_point(r, "runs");
         p->label[0] = memory_text(r->logs[i]->id);
-        p->log = r->logs[i];
+        point_set(p, ROLE_POINT, r->logs[i]);
     }
 }
 
@@ -371,8 +415,8 @@ static void results_points_of_logs(struct results *r) {
         p->label[0] = memory_print("%.10s", log->id);
         p->label[1] = log->removal < 0 ? memory_text("-") : memory_print("%ld", (long)log->removal);
         p->label[2] = log->seed < 0 ? memory_text("-") : memory_print("%ld", (long)log->seed);
-        p->log = log;
-        p->twin = log->twin_id ? results_find(r, log->twin_id) : NULL;
+        point_set(p, ROLE_POINT, log);
+        point_set(p, ROLE_TWIN, log->twin_id ? results_find(r, log->twin_id) : NULL);
     }
 }
 
@@ -404,7 +448,7 @@ static void results_find_twin(struct results *r, const char *folder) {
     struct point *p = &r->points[0];
     if (p->twin || !p->log->twin_id || !is_run_id(p->log->twin_id)) return;
     struct log *twin = log_load(p->log->twin_id, memory_print("%s%s.h5", folder, p->log->twin_id));
-    p->twin = results_add_log(r, twin);
+    point_set(p, ROLE_TWIN, results_add_log(r, twin));
 }
 
 static int results_read_log(struct results *r, struct error *e) {

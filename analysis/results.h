@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/role.h"
 
 enum log_state { LOG_DONE, LOG_UNFINISHED, LOG_DIVERGED, LOG_FAILED, LOG_MISSING, LOG_DAMAGED };
 enum { LOG_STATES = LOG_DAMAGED + 1 };
@@ -71,8 +72,9 @@ struct axis {
 
 struct point {
     char *part;
-    char **label;                 /* [axes]; "-": the part has no such axis */
-    const struct log *log, *twin; /* twin: NULL when unknown; the log itself for a clean run */
+    char **label;                      /* [axes]; "-": the part has no such axis */
+    const struct log *log, *twin;      /* twin: NULL when unknown; the log itself for a clean run */
+    const struct log *role[RUN_ROLES]; /* these two and the controls; NULL: none, or unknown */
 };
 
 struct results {
