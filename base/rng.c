@@ -57,6 +57,17 @@ double rng_normal(struct rng *r) {
     return sqrt(-2.0 * log(u)) * cos(2.0 * M_PI * v);
 }
 
+/* By the cumulative sum, one uniform a draw; never an i of probability 0. */
+size_t rng_pick(struct rng *r, const double *p, size_t n) {
+    double uniform = rng_uniform(r), sum = 0;
+    size_t picked = 0;
+    for (size_t i = 0; i < n && sum <= uniform; i++) {
+        sum += p[i];
+        if (p[i] > 0) picked = i;
+    }
+    return picked;
+}
+
 void rng_shuffle(struct rng *r, uint32_t *items, size_t n) {
     for (size_t i = n; i > 1; i--) {
         size_t j = rng_below(r, (uint32_t)i);

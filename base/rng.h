@@ -5,7 +5,8 @@
  * adding one never moves another, and a run resumed anywhere draws what it would have drawn.
  *
  * Purposes in use: "init" "subset" "validation" "order" "augment" "deficit" "probe" "fisher"
- * "optotypes". Two streams that differ in any of the four are independent. */
+ * "optotypes" "vqa" "vqa favored" "fisher_penalty" "shrink_perturb". Two streams that differ in any of
+ * the four are independent. */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
 
@@ -25,6 +26,7 @@ uint32_t rng_word(struct rng *r);              /* uniform over all 32-bit words 
 double rng_uniform(struct rng *r);             /* [0, 1), 53 random bits */
 uint32_t rng_below(struct rng *r, uint32_t n); /* 0..n-1 without bias; n > 0 */
 double rng_normal(struct rng *r);              /* N(0, 1), Box-Muller, two uniforms a draw */
+size_t rng_pick(struct rng *r, const double *p, size_t n);  /* i with probability p[i] */
 void rng_shuffle(struct rng *r, uint32_t *items, size_t n); /* Fisher-Yates */
 
 #endif

@@ -17,7 +17,7 @@
 #include "base/settings.h"
 #include "nets/tensor.h"
 
-enum { NET_NAME = 48, NET_INPUTS = 4 };
+enum { NET_NAME = 64, NET_INPUTS = 4 };
 
 struct net_input {
     const char *name; /* modality: "image" */
@@ -49,6 +49,7 @@ struct net_spec {
 
 enum net_mode {
     NET_TRAIN, /* batch statistics, running statistics updated */
+    NET_BATCH, /* batch statistics, nothing updated: for passes beside the training step's */
     NET_EVAL   /* running statistics, nothing updated */
 };
 

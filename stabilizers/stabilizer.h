@@ -33,14 +33,15 @@ struct stabilizer_context {
     double strength; /* in (0, 1] */
     double rate;     /* learning rate of the epoch */
     uint64_t net_seed, train_seed;
-    uint32_t epoch, since;                  /* epochs since `from` */
-    size_t batch;                           /* number of the batch in the epoch */
-    size_t N;                               /* its examples */
-    const int32_t *labels;                  /* [N], as trained on */
-    const uint32_t *index;                  /* [N] official numbers: they key random choices */
-    real *arrays[STABILIZER_ARRAYS];        /* its own, as many as it asks for, each of
+    uint32_t epoch, since;           /* epochs since `from` */
+    size_t batch;                    /* number of the batch in the epoch */
+    size_t N;                        /* its examples */
+    const int32_t *labels;           /* [N], as trained on */
+    const uint32_t *index;           /* [N] official numbers: they key random choices */
+    real *arrays[STABILIZER_ARRAYS]; /* its own, as many as it asks for, each of
                                                net_params_count; they last from epoch_start to
                                                epoch_end */
+    void *scratch; /* as many bytes as it asks for, aligned for any type; lost between hooks */
 };
 
 struct stabilizer {
@@ -48,7 +49,9 @@ struct stabilizer {
     const char *doc;            /* one sentence, with the source */
     const struct param *params; /* beside stabilizer_common_params */
     size_t arrays;              /* of the parameters' size that it works with */
-    bool per_modality;          /* `modality` names a modality; false: any branch, trunk included */
+    /* Working memory in bytes for one call of a hook. NULL: none. */
+    size_t (*scratch)(const struct settings *s, const struct net *net);
+    bool per_modality; /* `modality` names a modality; false: any branch, trunk included */
     /* Same effect as none, whatever the window (a coefficient of 0)? NULL: never. */
     bool (*is_identity)(const struct settings *s);
     /* Has this parameter an effect beside the others? What has none is in no key. NULL: each has. */

@@ -134,17 +134,6 @@ static void add_exact(struct work *w) {
     }
 }
 
-/* A label drawn from p by its cumulative sum; never one of probability 0. */
-static int32_t label_draw(const double *p, size_t K, double uniform) {
-    size_t y = 0;
-    double sum = 0;
-    for (size_t k = 0; k < K && sum <= uniform; k++) {
-        sum += p[k];
-        if (p[k] > 0) y = k;
-    }
-    return (int32_t)y;
-}
-
 /* The random numbers of one draw for probe i of the batch. */
 static struct rng draw_stream(const struct work *w, size_t i, int draw) {
     uint64_t index = (w->first + i) * (uint64_t)w->draws + (uint64_t)draw;
@@ -155,7 +144,7 @@ static void add_sampled(struct work *w) {
     for (int draw = 0; draw < w->draws; draw++) {
         for (size_t i = 0; i < w->n; i++) {
             struct rng rng = draw_stream(w, i, draw);
-            w->y[i] = label_draw(w->p + i * w->K, w->K, rng_uniform(&rng));
+            w->y[i] = (int32_t)rng_pick(&rng, w->p + i * w->K, w->K);
             w->weight[i] = 1.0 / w->draws;
         }
         add_labels(w);

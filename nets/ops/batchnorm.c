@@ -91,7 +91,7 @@ static void batch_statistics(const struct op *op, const struct op_run *run) {
         double shift = sums[c] / M, var = fmax(sums[C + c] / M - shift * shift, 0);
         double mean = (double)pivot[c] + shift;
         set_channel(op, run, c, mean, var);
-        if (M < 2) continue;
+        if (M < 2 || run->mode == NET_BATCH) continue;
         update_running(&buffer(op, run, RUNNING_MEAN)[c], mean);
         update_running(&buffer(op, run, RUNNING_VAR)[c], var * M / (M - 1));
     }
@@ -109,10 +109,10 @@ static void forward_piece(const struct op *op, const struct op_run *run, struct 
 }
 
 static void batchnorm_forward(const struct op *op, const struct op_run *run) {
-    if (run->mode == NET_TRAIN)
-        batch_statistics(op, run);
-    else
+    if (run->mode == NET_EVAL)
         running_statistics(op, run);
+    else
+        batch_statistics(op, run);
     op_each_piece(op, run, run->N, op_pieces(run->N), forward_piece);
 }
 
@@ -141,7 +141,7 @@ static void data_piece(const struct op *op, const struct op_run *run, struct pie
 
 /* dx = a g + b (x - mean) + d, with the sums that backward_params left in the gradients. */
 static void batchnorm_backward_data(const struct op *op, const struct op_run *run) {
-    bool train = run->mode == NET_TRAIN;
+    bool train = run->mode != NET_EVAL;
     double M = positions(op, run);
     for (size_t c = 0; c < op->y.C; c++) {
         double scale = (double)state(op, run, SCALE)[c], rstd = (double)state(op, run, RSTD)[c];
