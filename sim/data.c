@@ -322,7 +322,7 @@ static int dataset_fill(const struct settings *s, uint64_t seed, struct dataset 
                                    .seed = seed,
                                    .train = train ? (size_t)(train + validation) : 0,
                                    .test = (size_t)settings_int(s, "test"),
-                                   .balance = settings_bool(s, "balance")};
+                                   .balance = settings_bool(s, "balance") && !d->type->own_prior};
     int status = path_check(s, d->type, e);
     if (!status) status = d->type->read(&r, d, e);
     if (!status && (d->train.n == 0 || d->test.n == 0))

@@ -83,6 +83,7 @@ struct dataset_type {
     const struct param *params; /* its own keys of the data section, beside the common ones */
     bool needs_path;
     bool flip_allowed; /* a horizontal flip keeps the label (not for digits) */
+    bool own_prior;    /* how frequent classes are is part of the set: data.balance has no effect */
     /* Fill modalities, K, class names; pool examples (at least what the balanced draw needs) into
      * d->train, test examples into d->test, both in file order. */
     int (*read)(const struct data_request *r, struct dataset *d, struct error *e);
