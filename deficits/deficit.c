@@ -55,7 +55,8 @@ const struct param deficit_common_params[] = {
             "window."},
     {.name = "modality",
      .type = PARAM_TEXT,
-     .preset = "image",
-     .doc = "The modality it spoils; deficits of labels ignore it."},
+     .preset = "~",
+     .doc = "The modality it spoils; unset: the only one of a kind that the deficit takes; deficits "
+            "of labels ignore it."},
     {0},
 };

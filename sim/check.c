@@ -1,27 +1,17 @@
 /* Checks across config and data set: see check.h. */
 #include "sim/check.h"
 
-#include <string.h>
-
 #include "nets/net.h"
-
-static const struct modality *modality_named(const struct dataset *d, const char *name) {
-    for (size_t m = 0; m < d->modalities_n; m++)
-        if (!strcmp(d->modality[m].name, name)) return &d->modality[m];
-    return NULL;
-}
+#include "sim/target.h"
 
 static int check_deficit(const struct config *c, const struct dataset *d, size_t i,
                          struct error *e) {
-    const char *name = settings_text(&c->deficits[i], "modality");
-    const struct modality *m = modality_named(d, name);
-    if (!m)
-        return error_set(e, STATUS_USAGE,
-                         "deficits[%zu].modality: data set '%s' has no modality "
-                         "'%s'",
-                         i, d->type->name, name);
     const struct deficit *type = c->deficit_types[i];
-    if (!type->check || !type->check(&c->deficits[i], m, d->K, e)) return STATUS_OK;
+    int m;
+    if (target_find(type, &c->deficits[i], d, &m, e))
+        return error_prefix(e, "deficits[%zu].modality", i);
+    const struct modality *target = m == TARGET_NONE ? NULL : &d->modality[m];
+    if (!type->check || !type->check(&c->deficits[i], target, d->K, e)) return STATUS_OK;
     return error_prefix(e, "deficits[%zu]", i);
 }
 

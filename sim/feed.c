@@ -6,120 +6,7 @@
  * Normalization is (x - mean)/sd with the clean training constants, whatever the deficit. */
 #include "sim/feed.h"
 
-#include <assert.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/rng.h"
-
-static void hash_severities(const struct config *c, const struct examples *source,
-                            const double severity[], char key[HASH_TEXT]) {
-    struct hash *h = hash_create();
-    hash_int(h, (int64_t)(uintptr_t)source);
-    bool any = false;
-    for (size_t i = 0; i < c->deficits_n; i++) {
-        hash_real(h, severity[i]);
-        any = any || severity[i] != 0.0;
-    }
-    key[0] = '\0';
-    if (any) hash_digest(h, key);
-    hash_free(h);
-}
-
-static bool deficit_is_fresh(const struct config *c, size_t i) {
-    const struct deficit *type = c->deficit_types[i];
-    return type->is_fresh && type->is_fresh(&c->deficits[i]);
-}
-
-/* The modality that a deficit of images spoils; checked when the config was. */
-static size_t deficit_modality(const struct config *c, const struct dataset *d, size_t i) {
-    const char *name = settings_text(&c->deficits[i], "modality");
-    for (size_t m = 0; m < d->modalities_n; m++)
-        if (!strcmp(d->modality[m].name, name)) return m;
-    assert(false && "a deficit's modality is checked before training");
-    return 0;
-}
-
-static struct deficit_context context_of(const struct config *c, const struct dataset *d, size_t m,
-                                         uint32_t index, double severity) {
-    return (struct deficit_context){.modality = &d->modality[m],
-                                    .K = d->K,
-                                    .seed = c->data_seed,
-                                    .index = index,
-                                    .severity = severity};
-}
-
-void view_free(struct view *v) {
-    for (size_t m = 0; m < DATA_MODALITIES; m++) free(v->spoiled[m]);
-    free(v->label);
-    *v = (struct view){0};
-}
-
-static int spoil_images(struct view *v, const struct config *c, size_t i, struct error *e) {
-    const struct dataset *d = v->data;
-    const struct deficit *type = c->deficit_types[i];
-    size_t m = deficit_modality(c, d, i), size = modality_bytes(&d->modality[m]);
-    size_t extra = type->scratch ? type->scratch(&c->deficits[i], &d->modality[m]) : 0;
-    void *scratch = malloc(extra ? extra : 1);
-    if (!v->spoiled[m]) {
-        v->spoiled[m] = malloc(v->source->n * size);
-        if (v->spoiled[m]) memcpy(v->spoiled[m], v->source->x[m], v->source->n * size);
-    }
-    if (!scratch || !v->spoiled[m]) {
-        free(scratch);
-        return error_set(e, STATUS_FAILED, "out of memory for the spoiled images");
-    }
-    for (size_t n = 0; n < v->source->n; n++) {
-        struct deficit_context at = context_of(c, d, m, v->source->index[n], v->severity[i]);
-        type->spoil(&c->deficits[i], &at, (char *)v->spoiled[m] + n * size, scratch);
-    }
-    free(scratch);
-    return STATUS_OK;
-}
-
-static int spoil_labels(struct view *v, const struct config *c, size_t i, struct error *e) {
-    const struct examples *source = v->source;
-    if (!v->label) {
-        v->label = malloc((source->n ? source->n : 1) * sizeof *v->label);
-        if (!v->label) return error_set(e, STATUS_FAILED, "out of memory for the spoiled labels");
-        memcpy(v->label, source->label, source->n * sizeof *v->label);
-    }
-    for (size_t n = 0; n < source->n; n++) {
-        struct deficit_context at = context_of(c, v->data, 0, source->index[n], v->severity[i]);
-        v->label[n] = c->deficit_types[i]->label(&c->deficits[i], &at, v->label[n]);
-    }
-    return STATUS_OK;
-}
-
-int view_make(struct view *v, const struct config *c, const struct dataset *d,
-              const struct examples *source, const double severity[CONFIG_DEFICITS],
-              struct error *e) {
-    char key[HASH_TEXT];
-    hash_severities(c, source, severity, key);
-    if (v->source == source && !strcmp(v->key, key)) return STATUS_OK;
-    view_free(v);
-    v->data = d;
-    v->source = source;
-    memcpy(v->key, key, sizeof key);
-    int status = STATUS_OK;
-    for (size_t i = 0; i < c->deficits_n && !status; i++) {
-        v->severity[i] = severity[i];
-        if (severity[i] == 0.0) continue;
-        /* once one deficit is fresh, those after it must wait for it */
-        if (v->fresh_n || deficit_is_fresh(c, i)) {
-            v->fresh[v->fresh_n++] = i;
-            continue;
-        }
-        if (c->deficit_types[i]->spoil) status = spoil_images(v, c, i, e);
-        if (!status && c->deficit_types[i]->label) status = spoil_labels(v, c, i, e);
-    }
-    return status;
-}
-
-int32_t view_label(const struct view *v, size_t example) {
-    return v->label ? v->label[example] : v->source->label[example];
-}
 
 /* ---- one example into the net ---------------------------------------------------------------- */
 
@@ -209,47 +96,7 @@ static void place(const struct modality *m, const struct scaling *s, const void 
 }
 
 size_t feed_scratch(const struct config *c, const struct dataset *d) {
-    size_t image = 0, extra = 0;
-    for (size_t m = 0; m < d->modalities_n; m++)
-        if (modality_bytes(&d->modality[m]) > image) image = modality_bytes(&d->modality[m]);
-    for (size_t i = 0; i < c->deficits_n; i++) {
-        const struct deficit *type = c->deficit_types[i];
-        if (!type->scratch) continue;
-        size_t need = type->scratch(&c->deficits[i], &d->modality[deficit_modality(c, d, i)]);
-        if (need > extra) extra = need;
-    }
-    return (image + 63) / 64 * 64 + extra + 64;
-}
-
-/* The stored example with the fresh deficits applied: in place when there are none. */
-static const void *fresh_image(const struct config *c, const struct view *v, size_t m, size_t i,
-                               uint32_t epoch, void *scratch) {
-    const struct dataset *d = v->data;
-    size_t size = modality_bytes(&d->modality[m]);
-    const void *x = (const char *)(v->spoiled[m] ? v->spoiled[m] : v->source->x[m]) + i * size;
-    if (!v->fresh_n) return x;
-    memcpy(scratch, x, size);
-    void *extra = (char *)scratch + (size + 63) / 64 * 64;
-    for (size_t k = 0; k < v->fresh_n; k++) {
-        size_t f = v->fresh[k];
-        if (!c->deficit_types[f]->spoil || deficit_modality(c, d, f) != m) continue;
-        struct deficit_context at = context_of(c, d, m, v->source->index[i], v->severity[f]);
-        if (deficit_is_fresh(c, f)) at.epoch = epoch;
-        c->deficit_types[f]->spoil(&c->deficits[f], &at, scratch, extra);
-    }
-    return scratch;
-}
-
-static int32_t fresh_label(const struct config *c, const struct view *v, size_t i, uint32_t epoch) {
-    int32_t label = view_label(v, i);
-    for (size_t k = 0; k < v->fresh_n; k++) {
-        size_t f = v->fresh[k];
-        if (!c->deficit_types[f]->label) continue;
-        struct deficit_context at = context_of(c, v->data, 0, v->source->index[i], v->severity[f]);
-        if (deficit_is_fresh(c, f)) at.epoch = epoch;
-        label = c->deficit_types[f]->label(&c->deficits[f], &at, label);
-    }
-    return label;
+    return view_scratch(c, d);
 }
 
 void feed_assemble(const struct config *c, const struct feed_batch *b, struct net *net,
@@ -259,12 +106,12 @@ void feed_assemble(const struct config *c, const struct feed_batch *b, struct ne
     for (size_t m = 0; m < d->modalities_n; m++) scaling[m] = scaling_of(&d->modality[m]);
     for (size_t n = 0; n < b->n; n++) {
         size_t i = b->pick ? b->pick[b->first + n] : b->first + n;
-        uint32_t index = b->view->source->index[i];
+        uint32_t index = view_index(b->view, i);
         struct placing p = b->augment ? augment(c, b->epoch, index) : (struct placing){0, 0, 0};
         for (size_t m = 0; m < d->modalities_n; m++)
-            place(&d->modality[m], &scaling[m], fresh_image(c, b->view, m, i, b->epoch, scratch), p,
-                  net_input_tensor(net, m), n);
-        label[n] = fresh_label(c, b->view, i, b->epoch);
+            place(&d->modality[m], &scaling[m], view_example(b->view, c, m, i, b->epoch, scratch),
+                  p, net_input_tensor(net, m), n);
+        label[n] = view_epoch_label(b->view, c, i, b->epoch);
     }
 }
 

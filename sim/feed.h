@@ -1,8 +1,5 @@
-/* The feed: examples on their way into a net. Decode, deficit, augment, normalize, in that order.
- *
- * A `view` is a set of examples as a net sees them: the clean ones, or a copy spoiled by the
- * deficits in force. Deficits without fresh randomness are applied once, when the view is made;
- * those with (noise, fresh: true) when a batch is assembled. */
+/* The feed: examples on their way into a net. Decode, deficit, augment, normalize, in that order;
+ * the first two are the view's (sim/view.h). */
 #ifndef SIM_FEED_H
 #define SIM_FEED_H
 
@@ -12,26 +9,8 @@
 #include "sim/config.h"
 #include "sim/data.h"
 #include "sim/timeline.h"
+#include "sim/view.h"
 #include "nets/net.h"
-
-struct view {
-    const struct dataset *data;
-    const struct examples *source;  /* clean */
-    void *spoiled[DATA_MODALITIES]; /* a copy as stored, owned; NULL: the source's own */
-    int32_t *label;                 /* spoiled labels, owned; NULL: the source's own */
-    char key[HASH_TEXT];            /* of the deficits applied; "" clean */
-    size_t fresh_n;                 /* deficits still to apply per batch */
-    size_t fresh[CONFIG_DEFICITS];
-    double severity[CONFIG_DEFICITS];
-};
-
-/* All examples of `source`, spoiled by each deficit i at severity[i] (0: not applied). Keeps what
- * the view already holds when it is the same. STATUS_FAILED: out of memory. */
-int view_make(struct view *v, const struct config *c, const struct dataset *d,
-              const struct examples *source, const double severity[CONFIG_DEFICITS],
-              struct error *e);
-void view_free(struct view *v);
-int32_t view_label(const struct view *v, size_t example);
 
 struct feed_batch {
     const struct view *view;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sim/font.h"
+#include "sim/target.h"
 
 enum { COLUMNS_MAX = 10, SHOWN = 128, THINNED = 256, GAP = 6, TITLE = 2, PAPER = 255, INK = 40 };
 
@@ -166,9 +167,11 @@ static bool is_picture(const struct modality *m) {
 }
 
 /* Does the deficit show in this modality? One of labels shows below the first picture. */
-static bool shows(const struct deficit *t, const struct settings *s, const struct layout *l,
-                  bool first) {
-    return t->spoil ? settings_is(s, "modality", l->modality->name) : first;
+static bool shows(const struct deficit *t, const struct settings *s, const struct dataset *d,
+                  const struct layout *l, bool first) {
+    int m;
+    target_find(t, s, d, &m, NULL);
+    return m == TARGET_NONE ? first : m == (int)l->m;
 }
 
 /* Lay out (rgb NULL: only measure) or draw the whole sheet. */
@@ -184,7 +187,7 @@ static int sheet_draw(struct sheet *s, const struct dataset *d, const struct def
         if (s->rgb) status = sheet_row(s, y, d, &l, NULL, NULL, seed, e);
         y += row;
         for (size_t i = 0; i < n && !status; i++) {
-            if (!shows(types[i], &deficits[i], &l, pictures == 0)) continue;
+            if (!shows(types[i], &deficits[i], d, &l, pictures == 0)) continue;
             if (s->rgb) status = sheet_row(s, y, d, &l, types[i], &deficits[i], seed, e);
             y += row;
         }

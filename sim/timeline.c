@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/target.h"
+
 /* Longest run: the arrays of one timeline stay below 64 MiB. */
 enum { EPOCHS_MAX = 1000000 };
 
@@ -159,21 +161,27 @@ static bool is_effect(const struct config *c, size_t i, const struct param *p) {
     return !p->outside_key && (!type->uses || type->uses(&c->deficits[i], p->name));
 }
 
-/* Window, ramp and severity are left out: they enter as each epoch's effective value. */
-static void hash_effect(struct hash *h, const struct config *c, size_t i) {
+/* Window, ramp and severity are left out: they enter as each epoch's effective value. The modality
+ * enters as the one that is meant, named or not. */
+static void hash_effect(struct hash *h, const struct config *c, const struct dataset *d, size_t i) {
     const struct settings *s = &c->deficits[i];
     for (size_t k = 0; k < s->n; k++) {
-        if (!is_effect(c, i, s->values[k].param)) continue;
-        hash_text(h, s->values[k].param->name);
-        hash_text(h, s->values[k].is_set ? s->values[k].text : NULL);
+        const struct param *p = s->values[k].param;
+        if (!is_effect(c, i, p)) continue;
+        hash_text(h, p->name);
+        if (!strcmp(p->name, "modality"))
+            hash_text(h, deficit_modality_name(c, d, i));
+        else
+            hash_text(h, s->values[k].is_set ? s->values[k].text : NULL);
     }
     hash_int(h, (int64_t)c->data_seed);
 }
 
-static void effects_digest(struct effects *all, const struct config *c, struct hash *h) {
+static void effects_digest(struct effects *all, const struct config *c, const struct dataset *d,
+                           struct hash *h) {
     for (size_t i = 0; i < c->deficits_n; i++) {
         hash_restart(h);
-        hash_effect(h, c, i);
+        hash_effect(h, c, d, i);
         hash_digest(h, all->deficit[i]);
     }
 }
@@ -239,7 +247,7 @@ int timeline_create(struct timeline *t, const struct config *c, const struct dat
     int status = timeline_resolve(t, c, e);
     if (status) return status;
     struct hash *h = hash_create();
-    effects_digest(&all, c, h);
+    effects_digest(&all, c, d, h);
     hash_start(h, c, d);
     hash_digest(h, t->key[0]);
     for (int64_t epoch = 0; epoch < t->total; epoch++) {
