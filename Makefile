@@ -41,7 +41,7 @@ COMPILE     = $(CC) -I. -I$(BUILD)/gen $(PKG_INCLUDE) $(CPPFLAGS) $(DEFINES) $(N
 LIBS        = $(PKG_LIBS) -lhdf5_hl -lm
 
 # Every .c of these folders is in the library: a plug-in is one file and one line of a .def.
-SOURCES := $(filter-out %.isa.c sim/main.c,$(wildcard base/*.c nets/*.c nets/*/*.c deficits/*.c \
+SOURCES := $(filter-out %.isa.c sim/main.c,$(wildcard base/*.c nets/*.c nets/*/*.c deficits/*.c stabilizers/*.c \
              analysis/*.c analysis/*/*.c sim/*.c sim/*/*.c))
 KERNELS := $(wildcard nets/kernels/*.isa.c)
 HEADERS := $(filter-out $(OUT)/%,$(wildcard */*.h */*/*.h))

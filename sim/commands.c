@@ -526,6 +526,7 @@ static int command_data(const struct arguments *a, struct error *e) {
         for (size_t i = 0; i < n; i++) printf("%-20s %s\n", all[i]->name, all[i]->doc);            \
     }
 LIST(list_deficits, deficit_list, deficit)
+LIST(list_stabilizers, stabilizer_list, stabilizer)
 LIST(list_nets, arch_list, arch)
 LIST(list_datasets, dataset_list, dataset_type)
 LIST(list_measures, measure_list, measure)
@@ -536,17 +537,18 @@ static int command_list(const struct arguments *a, struct error *e) {
     static const struct {
         const char *name;
         void (*print)(void);
-    } kinds[] = {{"deficits", list_deficits},     {"nets", list_nets},
-                 {"datasets", list_datasets},     {"measures", list_measures},
-                 {"optimizers", list_optimizers}, {"schedules", list_schedules}};
+    } kinds[] = {{"deficits", list_deficits},  {"stabilizers", list_stabilizers},
+                 {"nets", list_nets},          {"datasets", list_datasets},
+                 {"measures", list_measures},  {"optimizers", list_optimizers},
+                 {"schedules", list_schedules}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(a->words[0], kinds[i].name)) {
             kinds[i].print();
             return STATUS_OK;
         }
     return error_set(e, STATUS_USAGE,
-                     "list: '%s' is none of deficits, nets, datasets, measures, "
-                     "optimizers, schedules",
+                     "list: '%s' is none of deficits, stabilizers, nets, datasets, "
+                     "measures, optimizers, schedules",
                      a->words[0]);
 }
 
@@ -612,7 +614,7 @@ const struct command commands[] = {
      "  imprint data info cifar10\n  imprint data verify mnist data/mnist\n"
      "  imprint data export configs/demo.yaml seed=1 --output demo-data.h5\n",
      1, CLI_WORDS, command_data},
-    {"list", "deficits|nets|datasets|measures|optimizers|schedules",
+    {"list", "deficits|stabilizers|nets|datasets|measures|optimizers|schedules",
      "What can be named in a config.", "", "  imprint list deficits\n", 1, 1, command_list},
     {"describe", "[KEY]", "A config key, a section or a plug-in; without KEY, the whole manual.",
      "", "  imprint describe train.lr.clock\n  imprint describe blur\n", 0, 1, command_describe},

@@ -17,8 +17,8 @@
 
 /* Names that sweep.h5 has for other dimensions. */
 static bool name_is_reserved(const char *name) {
-    static const char *const taken[] = {"epoch",  "layer", "deficit", "modality",
-                                        "branch", "probe", "part"};
+    static const char *const taken[] = {"epoch",    "layer",  "deficit", "stabilizer",
+                                        "modality", "branch", "probe",   "part"};
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (!strcmp(name, taken[i])) return true;
     return false;

@@ -221,7 +221,7 @@ int schema_describe(FILE *out, const char *key, struct error *e) {
     else if (!s.found)
         status = error_set(e, STATUS_USAGE,
                            "there is no key or plug-in '%s' (sections: data, net, train, eval, "
-                           "final, fisher, deficits, slurm, sweep, profiles)",
+                           "final, fisher, deficits, stabilizers, slurm, sweep, profiles)",
                            text_shown(key).text);
     free(wanted);
     return status;

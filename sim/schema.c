@@ -24,6 +24,7 @@ REGISTRY(arch, arch, arch_list)
 REGISTRY(optimizer, optimizer, optimizer_list)
 REGISTRY(schedule, schedule, schedule_list)
 REGISTRY(deficit, deficit, deficit_list)
+REGISTRY(stabilizer, stabilizer, stabilizer_list)
 
 static bool measure_at(size_t i, struct plugin *p) {
     size_t n;
@@ -38,6 +39,7 @@ static const struct registry archs = {"architecture", "architectures", arch_at};
 static const struct registry optimizers = {"optimizer", "optimizers", optimizer_at};
 static const struct registry schedules = {"schedule", "schedules", schedule_at};
 static const struct registry deficits = {"deficit", "deficits", deficit_at};
+static const struct registry stabilizers = {"stabilizer", "stabilizers", stabilizer_at};
 const struct registry measures_registry = {"measure", "measures", measure_at};
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -343,6 +345,16 @@ static const struct section sections[] = {
      .self = AT(deficit_types),
      .count = AT(deficits_n),
      .limit = CONFIG_DEFICITS},
+    {.path = "stabilizers",
+     .doc = "A list of mappings: what is to keep a critical period open or to reopen it, each in a "
+            "window of epochs. They act in the order of the list.",
+     .params = stabilizer_common_params,
+     .tag = "type",
+     .registry = &stabilizers,
+     .settings = AT(stabilizers),
+     .self = AT(stabilizer_types),
+     .count = AT(stabilizers_n),
+     .limit = CONFIG_STABILIZERS},
     {.path = "slurm",
      .doc = "What the jobs of `imprint sweep --launcher slurm` ask the cluster for. It influences "
             "no number and is in no log.",
