@@ -27,14 +27,14 @@ static const struct subject {
     const char *name, *arch, *key, *value;
     struct net_input input;
 } subjects[] = {
-    {"allcnn_c, width 0.25, 32x32x3", "allcnn_c", "width", "0.25", {"image", 32, 32, 3}},
-    {"allcnn_c, width 0.5, 32x32x3", "allcnn_c", "width", "0.5", {"image", 32, 32, 3}},
-    {"lenet, 28x28x1", "lenet", NULL, NULL, {"image", 28, 28, 1}},
+    {"allcnn_c, width 0.25, 32x32x3", "allcnn_c", "width", "0.25", {"image", 32, 32, 3, 0}},
+    {"allcnn_c, width 0.5, 32x32x3", "allcnn_c", "width", "0.5", {"image", 32, 32, 3, 0}},
+    {"lenet, 28x28x1", "lenet", NULL, NULL, {"image", 28, 28, 1, 0}},
     {"mlp 2500-2000-1500-1000-500, 32x32x1",
      "mlp",
      "hidden",
      "[2500, 2000, 1500, 1000, 500]",
-     {"image", 32, 32, 1}},
+     {"image", 32, 32, 1, 0}},
 };
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
@@ -241,9 +241,9 @@ static void noise_of(const struct subject *s, int steps) {
 /* One that is undecided, and one that learns its probes by heart and becomes certain of them. */
 static void noise(void) {
     static const struct subject undecided = {
-        "lenet, width 0.5, 28x28x1", "lenet", "width", "0.5", {"image", 28, 28, 1}};
+        "lenet, width 0.5, 28x28x1", "lenet", "width", "0.5", {"image", 28, 28, 1, 0}};
     static const struct subject certain = {
-        "convfc, 28x28x1", "convfc", NULL, NULL, {"image", 28, 28, 1}};
+        "convfc, 28x28x1", "convfc", NULL, NULL, {"image", 28, 28, 1, 0}};
     noise_of(&undecided, 0);
     noise_of(&certain, 3 * STEPS);
 }

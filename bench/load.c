@@ -65,7 +65,7 @@ int load_create(struct load *l, const struct load_spec *spec, struct error *e) {
     if (!arch) return error_set(e, STATUS_USAGE, "there is no net '%s'", spec->arch);
     struct settings settings;
     settings_init(&settings, arch->params, NULL);
-    struct net_input input = {"image", spec->H, spec->W, spec->C};
+    struct net_input input = {"image", spec->H, spec->W, spec->C, 0};
     struct net_spec net = {arch, &settings, &input, 1, spec->K, spec->batch, spec->threads};
     int status = settings_parse(&settings, spec->settings, e);
     if (!status) status = net_create(&l->net, &net, e);

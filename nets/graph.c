@@ -58,10 +58,17 @@ int graph_input(struct graph *g, size_t m) {
     return (int)m;
 }
 
+static char *copy(const char *text) {
+    char *own = strdup(text);
+    if (!own) abort();
+    return own;
+}
+
 static int layer_add(struct graph *g, const char *name) {
     GROW(g->layers, g->layers_n);
-    g->layers[g->layers_n] = strdup(name);
-    if (!g->layers[g->layers_n]) abort();
+    GROW(g->layers_op, g->layers_n);
+    g->layers[g->layers_n] = copy(name);
+    g->layers_op[g->layers_n] = (int)g->ops_n;
     return (int)g->layers_n++;
 }
 
@@ -72,18 +79,29 @@ static int layer_of(struct graph *g, const struct op_type *type, const char *nam
     return (int)g->layers_n - 1;
 }
 
-static void value_read(struct graph *g, int value, int op) {
-    g->values[value].consumers++;
-    g->values[value].last = op;
+/* What op reads `value` means for the value, and for y, which the op makes of it. */
+static void value_read(struct graph *g, int value, int op, struct value *y) {
+    struct value *x = &g->values[value];
+    x->consumers++;
+    x->last = op;
+    y->wants_grad |= x->wants_grad;
+    y->inputs |= x->inputs;
+    y->in_trunk |= x->kept || x->in_trunk;
+}
+
+/* Token numbers mean nothing to an op that takes them for amounts. */
+static int tokens_check(struct graph *g, const struct op_type *type, int value) {
+    if (!g->values[value].tokens || type->reads_tokens) return STATUS_OK;
+    return fail(g, "cannot read modality '%s', which is tokens; use net towers", g->names[value]);
 }
 
 int graph_op(struct graph *g, const struct op_type *type, const int *in, struct op_options o) {
     for (int i = 0; i < type->inputs; i++)
-        if (in[i] < 0) return -1;
+        if (in[i] < 0 || tokens_check(g, type, in[i])) return -1;
     if (g->error.status) return -1;
     GROW(g->ops, g->ops_n);
     struct op *op = &g->ops[g->ops_n];
-    *op = (struct op){.type = type, .options = o, .in = {-1, -1}};
+    *op = (struct op){.type = type, .options = o, .in = {-1, -1}, .head = -1};
     for (int i = 0; i < type->inputs; i++) op->in[i] = in[i];
     const struct value *x = &g->values[in[0]];
     struct value y = {.H = x->H, .W = x->W, .C = x->C, .plane = x->plane};
@@ -95,10 +113,9 @@ int graph_op(struct graph *g, const struct op_type *type, const int *in, struct 
     op->options.name = NULL; /* the architecture's, perhaps gone by now */
     y.producer = (int)g->ops_n;
     y.wants_grad = type->backward_params != NULL;
-    for (int i = 0; i < type->inputs; i++) y.wants_grad |= g->values[in[i]].wants_grad;
+    for (int i = 0; i < type->inputs; i++) value_read(g, in[i], (int)g->ops_n, &y);
     op->out = value_add(g, y, name);
     if (op->out < 0) return -1;
-    for (int i = 0; i < type->inputs; i++) value_read(g, in[i], (int)g->ops_n);
     g->ops_n++;
     return op->out;
 }
@@ -145,13 +162,57 @@ int graph_flatten(struct graph *g, int x) {
     return graph_op1(g, "flatten", x, (struct op_options){0});
 }
 
-int graph_output(struct graph *g, int logits) {
-    if (g->error.status) return g->error.status;
-    const struct value *v = &g->values[logits];
+int graph_tap(struct graph *g, int x, size_t m) {
+    if (x < 0) return -1;
+    assert(g->tap[m] < 0 && !g->values[x].consumers);
+    g->values[x].kept = true;
+    return g->tap[m] = x;
+}
+
+void graph_head(struct graph *g, int x, size_t m) {
+    char name[NET_NAME];
+    size_t first = g->ops_n;
+    snprintf(name, sizeof name, "head_%s", g->names[m]);
+    if (x >= 0 && g->values[x].H * g->values[x].W > 1) x = graph_globalpool(g, x);
+    g->head[m] = graph_linear(g, x, name, g->K);
+    for (size_t i = first; i < g->ops_n; i++) g->ops[i].head = (int)m;
+}
+
+/* An architecture that leaves inputs alone was not made for such data. */
+static void inputs_check(struct graph *g) {
+    char names[NET_INPUTS * NET_NAME] = "", count[32] = "one modality";
+    size_t used = 0;
+    for (size_t m = 0, length = 0; m < g->inputs_n; m++) {
+        used += g->values[m].consumers > 0;
+        length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", m ? ", " : "",
+                                   g->names[m]);
+    }
+    if (used == g->inputs_n) return;
+    if (used > 1) snprintf(count, sizeof count, "%zu modalities", used);
+    fail(g, "takes %s, the data have %zu (%s); use net towers", count, g->inputs_n, names);
+}
+
+/* What walks rely on: every value is read, and heads come before what else reads their tap, so that
+ * a head that is left out in a backward pass leaves out a share, never the gradient itself. */
+static void structure_check(const struct graph *g) {
+    const struct value *v = &g->values[g->output];
     assert(v->H == 1 && v->W == 1 && v->C == g->K && v->wants_grad);
-    for (size_t i = 0; i < g->ops_n; i++)
-        assert(g->ops[i].out == logits || g->values[g->ops[i].out].consumers);
+    for (size_t i = 0; i < g->ops_n; i++) {
+        const struct op *op = &g->ops[i];
+        bool ends = op->out == g->output || (op->head >= 0 && op->out == g->head[op->head]);
+        assert(ends || g->values[op->out].consumers);
+        assert(op->head < 0 || ends || g->ops[g->values[op->out].last].head == op->head);
+    }
+    for (size_t m = 0; m < g->inputs_n; m++)
+        assert(g->tap[m] < 0 || g->ops[g->values[g->tap[m]].last].head < 0);
+    (void)v;
+}
+
+int graph_output(struct graph *g, int logits) {
+    if (!g->error.status) inputs_check(g);
+    if (g->error.status) return g->error.status;
     g->output = logits;
+    structure_check(g);
     return STATUS_OK;
 }
 
@@ -181,7 +242,8 @@ static size_t tensor_count(struct graph *g, const char *name, int rank, const si
 static struct net_tensor tensor_make(struct graph *g, const struct op *op, const char *suffix,
                                      int rank, const size_t *shape) {
     struct net_tensor t = {.rank = rank, .layer = op->layer};
-    snprintf(t.name, sizeof t.name, "%.24s.%.20s", op->options.name, suffix);
+    int length = snprintf(t.name, sizeof t.name, "%s.%s", op->options.name, suffix);
+    if (length >= (int)sizeof t.name) fail(g, "the name %s... is too long; shorten it", t.name);
     for (int i = 0; i < rank; i++) t.shape[i] = shape[i];
     t.count = tensor_count(g, t.name, rank, shape);
     return t;
@@ -233,6 +295,14 @@ struct init graph_bias_init(const struct graph *g, size_t fan_in) {
                         : (struct init){INIT_UNIFORM, sqrt(1 / (double)fan_in)};
 }
 
+/* Layers and branches bear the modalities' names, so these must differ. */
+static void name_add(struct graph *g, size_t m, const char *name) {
+    for (size_t i = 0; i < m; i++)
+        if (strcmp(g->names[i], name) == 0)
+            fail(g, "two modalities or branches are called '%s'; rename one", name);
+    g->names[m] = copy(name);
+}
+
 /* The inputs of the network are its first values. */
 int graph_begin(struct graph *g, const struct net_spec *spec) {
     *g = (struct graph){.arch = spec->arch,
@@ -242,8 +312,17 @@ int graph_begin(struct graph *g, const struct net_spec *spec) {
                         .inputs_n = spec->inputs_n};
     for (size_t m = 0; m < spec->inputs_n; m++) {
         const struct net_input *in = &spec->inputs[m];
-        struct value v = {.H = in->H, .W = in->W, .C = in->C, .plane = 1, .producer = -1};
+        struct value v = {.H = in->H,
+                          .W = in->W,
+                          .C = in->C,
+                          .plane = 1,
+                          .producer = -1,
+                          .inputs = 1u << m,
+                          .tokens = in->tokens};
+        g->tap[m] = g->head[m] = -1;
+        name_add(g, m, in->name);
         if (value_add(g, v, in->name) < 0) break;
     }
+    name_add(g, spec->inputs_n, "trunk");
     return g->error.status;
 }

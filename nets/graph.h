@@ -30,6 +30,10 @@ struct value {
     int consumers;   /* ops that read it */
     int last;        /* the last of them */
     bool wants_grad; /* parameters lie before it */
+    unsigned inputs; /* bit m: modality m reaches it */
+    size_t tokens;   /* the vocabulary of an input of tokens; 0: numbers */
+    bool kept;       /* a tap: nobody may write over it */
+    bool in_trunk;   /* a tap lies before it */
     int stored_in;   /* value whose memory the activation uses: itself, unless in place */
     int grad_in;     /* value whose memory the gradient uses */
     struct tensor x, dx;
@@ -63,6 +67,9 @@ struct graph {
     double *buffers_start; /* value that a buffer starts with */
     int *params_op;        /* op that owns the parameter, for its packing */
     char **layers;
+    int *layers_op;                        /* op that begins the layer */
+    char *names[NET_INPUTS + 1];           /* the inputs', then "trunk": the branches */
+    int tap[NET_INPUTS], head[NET_INPUTS]; /* values; head: its logits; -1: none */
     size_t values_n, ops_n, params_n, buffers_n, layers_n;
     size_t params_count, buffers_count, states_count; /* reals */
     int output;
@@ -84,6 +91,12 @@ int graph_avgpool(struct graph *g, int x, size_t kernel, size_t stride);
 int graph_globalpool(struct graph *g, int x);
 int graph_add(struct graph *g, int a, int b);
 int graph_flatten(struct graph *g, int x);
+/* Modality m's encoder ends in x, the trunk begins: x stays as it is until the next forward pass.
+ * Comes before the trunk's ops. */
+int graph_tap(struct graph *g, int x, size_t m);
+/* An auxiliary head on x, tap m: the mean of every channel if x is an image, then a linear layer
+ * "head_<modality>" with K outputs. Comes before the trunk's ops too. */
+void graph_head(struct graph *g, int x, size_t m);
 int graph_output(struct graph *g, int logits); /* the status of it all */
 
 /* For ops, from `shape`. */

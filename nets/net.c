@@ -18,6 +18,8 @@ struct net {
     struct graph graph;
     struct op_run run; /* of the last forward pass */
     double *p;         /* [K] */
+    real *dhead;       /* [batch, K] a head's gradient before it is weighted; NULL: no heads */
+    bool head_counts[NET_INPUTS]; /* the head has a loss since the last forward pass */
 };
 
 static void run_prepare(struct net *net) {
@@ -42,8 +44,12 @@ static int net_build(struct net *net, const struct net_spec *spec, struct error 
     }
     if (!status) status = graph_allocate(g, e);
     if (status) return status;
+    bool heads = false;
+    for (size_t m = 0; m < g->inputs_n; m++) heads |= g->head[m] >= 0;
     net->p = calloc(g->K, sizeof *net->p);
-    if (!net->p) return error_set(e, STATUS_FAILED, "net %s: no memory", spec->arch->name);
+    if (heads) net->dhead = calloc(g->batch * g->K, sizeof *net->dhead);
+    if (!net->p || (heads && !net->dhead))
+        return error_set(e, STATUS_FAILED, "net %s: no memory", spec->arch->name);
     run_prepare(net);
     return STATUS_OK;
 }
@@ -64,6 +70,7 @@ int net_create(struct net **net, const struct net_spec *spec, struct error *e) {
 void net_free(struct net *net) {
     if (!net) return;
     graph_free(&net->graph);
+    free(net->dhead);
     free(net->p);
     free(net);
 }
@@ -139,6 +146,21 @@ const char *const *net_layers(const struct net *net, size_t *n) {
     return (const char *const *)net->graph.layers;
 }
 
+const char *const *net_branches(const struct net *net, size_t *n) {
+    const struct graph *g = &net->graph;
+    *n = g->inputs_n > 1 ? g->inputs_n + 1 : 0;
+    return (const char *const *)g->names;
+}
+
+int net_layer_branch(const struct net *net, size_t layer) {
+    const struct graph *g = &net->graph;
+    const struct op *op = &g->ops[g->layers_op[layer]];
+    if (g->inputs_n == 1 || op->head >= 0) return -1;
+    for (size_t m = 0; m < g->inputs_n; m++)
+        if (g->values[op->out].inputs == 1u << m) return (int)m;
+    return (int)g->inputs_n;
+}
+
 /* Only parameters are packed, so a packed tensor lies in the parameter table. */
 static const struct op *tensor_op(const struct net *net, const struct net_tensor *t) {
     const struct graph *g = &net->graph;
@@ -169,11 +191,96 @@ void net_forward(struct net *net, size_t N, enum net_mode mode) {
     assert(N >= 1 && N <= g->batch);
     net->run.N = N;
     net->run.mode = mode;
+    memset(net->head_counts, 0, sizeof net->head_counts);
     for (size_t i = 0; i < g->ops_n; i++) g->ops[i].type->forward(&g->ops[i], &net->run);
 }
 
 const struct tensor *net_logits(const struct net *net) {
     return &net->graph.values[net->graph.output].x;
+}
+
+/* In a net without layers, what the first op reads. */
+const struct tensor *net_representation(const struct net *net) {
+    const struct graph *g = &net->graph;
+    size_t last = 0;
+    for (size_t i = 0; i < g->ops_n; i++)
+        if (g->ops[i].head < 0 && g->ops[i].type->begins_layer) last = i;
+    return &g->values[g->ops[last].in[0]].x;
+}
+
+/* The layer that a value comes from, through ops without parameters. */
+static size_t layer_before(const struct graph *g, const struct op *op) {
+    while (op->layer < 0) op = &g->ops[g->values[op->in[0]].producer];
+    return (size_t)op->layer;
+}
+
+bool net_rectified(const struct net *net, size_t i, const struct tensor **y, size_t *layer) {
+    const struct graph *g = &net->graph;
+    for (size_t k = 0; k < g->ops_n; k++) {
+        const struct op *op = &g->ops[k];
+        bool rectified = op->head < 0 && (op->type->rectifies || op->options.relu);
+        if (!rectified || i-- > 0) continue;
+        *y = &g->values[op->out].x;
+        *layer = layer_before(g, op);
+        return true;
+    }
+    return false;
+}
+
+bool net_has_tap(const struct net *net, size_t m) {
+    return net->graph.tap[m] >= 0;
+}
+
+static const struct tensor *tap_of(const struct net *net, size_t m) {
+    assert(m < net->graph.inputs_n && net_has_tap(net, m));
+    return &net->graph.values[net->graph.tap[m]].x;
+}
+
+size_t net_tap_size(const struct net *net, size_t m) {
+    const struct tensor *t = tap_of(net, m);
+    return t->H * t->W * t->C;
+}
+
+void net_tap_read(const struct net *net, size_t m, size_t n, real *out) {
+    const struct tensor *t = tap_of(net, m);
+    for (size_t h = 0; h < t->H; h++, out += t->W * t->C)
+        memcpy(out, tensor_at(t, n, h, 0), t->W * t->C * sizeof *out);
+}
+
+void net_tap_write(struct net *net, size_t m, size_t n, const real *in) {
+    const struct tensor *t = tap_of(net, m);
+    for (size_t h = 0; h < t->H; h++, in += t->W * t->C)
+        memcpy(tensor_at(t, n, h, 0), in, t->W * t->C * sizeof *in);
+}
+
+void net_forward_trunk(struct net *net, size_t N) {
+    const struct graph *g = &net->graph;
+    assert(N >= 1 && N <= g->batch);
+    for (size_t m = 0; m < g->inputs_n; m++) assert(net_has_tap(net, m));
+    net->run.N = N;
+    net->run.mode = NET_EVAL;
+    for (size_t i = 0; i < g->ops_n; i++) {
+        const struct op *op = &g->ops[i];
+        if (op->head < 0 && g->values[op->out].in_trunk) op->type->forward(op, &net->run);
+    }
+}
+
+bool net_has_head(const struct net *net, size_t m) {
+    return net->graph.head[m] >= 0;
+}
+
+struct net_loss net_head_loss(struct net *net, size_t m, const int32_t *labels, size_t N,
+                              double weight) {
+    const struct graph *g = &net->graph;
+    assert(N == net->run.N && m < g->inputs_n && net_has_head(net, m));
+    const struct value *logits = &g->values[g->head[m]];
+    real *sum = logits->dx.data;
+    struct net_loss loss = softmax_xent(logits->x.data, labels, N, g->K, net->p, net->dhead);
+    if (weight == 0) return loss;
+    if (!net->head_counts[m]) memset(sum, 0, N * g->K * sizeof *sum);
+    net->head_counts[m] = true;
+    for (size_t i = 0; i < N * g->K; i++) sum[i] += (real)(weight * (double)net->dhead[i]);
+    return loss;
 }
 
 static real *dlogits_of(struct net *net) {
@@ -206,11 +313,25 @@ static void op_backward_data(const struct graph *g, const struct op *op, const s
     }
 }
 
+/* Heads without a loss are left out of the backward pass: their part of everything is 0. */
+static bool is_idle(const struct net *net, const struct op *op) {
+    return op->head >= 0 && !net->head_counts[op->head];
+}
+
+static void idle_clear(struct net *net) {
+    const struct graph *g = &net->graph;
+    for (size_t i = 0; i < g->params_n; i++)
+        if (is_idle(net, &g->ops[g->params_op[i]]))
+            memset(net->run.grads + g->params[i].offset, 0, g->params[i].count * sizeof(real));
+}
+
 void net_backward(struct net *net, size_t N) {
     const struct graph *g = &net->graph;
     assert(N == net->run.N);
+    idle_clear(net);
     for (size_t i = g->ops_n; i-- > 0;) {
         const struct op *op = &g->ops[i];
+        if (is_idle(net, op)) continue;
         if (op->type->backward_params) op->type->backward_params(op, &net->run);
         op_backward_data(g, op, &net->run);
     }
@@ -223,6 +344,7 @@ void net_backward_g2(struct net *net, size_t N, double *g2) {
     memset(g2, 0, N * g->layers_n * sizeof *g2);
     for (size_t i = g->ops_n; i-- > 0;) {
         const struct op *op = &g->ops[i];
+        if (op->head >= 0) continue;
         if (op->type->backward_g2) op->type->backward_g2(op, &net->run);
         op_backward_data(g, op, &net->run);
     }

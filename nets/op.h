@@ -33,8 +33,9 @@ struct op_options {
 struct op {
     const struct op_type *type;
     struct op_options options;
-    int in[OP_INPUTS], out;                       /* values of the graph */
-    int layer;                                    /* that its parameters belong to; -1: has none */
+    int in[OP_INPUTS], out; /* values of the graph */
+    int layer;              /* that its parameters belong to; -1: has none */
+    int head;               /* modality whose auxiliary head it is of; -1: it is of the main path */
     size_t param[OP_TENSORS], buffer[OP_TENSORS]; /* offsets into the arenas */
     size_t state; /* offset of what it keeps from forward to backward */
 
@@ -65,6 +66,8 @@ struct op_type {
     const char *doc; /* one sentence */
     int inputs;
     bool begins_layer;      /* conv, linear: a layer of the network's own name */
+    bool rectifies;         /* relu; others do with options.relu */
+    bool reads_tokens;      /* embedding */
     bool view;              /* y is x under another shape */
     bool in_place;          /* y may be written over x, which backward does not read */
     bool in_place_backward; /* dx[0] may be written over dy */

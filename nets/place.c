@@ -42,7 +42,8 @@ static void share(struct graph *g) {
         bool view = op->type->view && y->halo == 0;
         if (alone && (view || op->type->in_place_backward)) x->grad_in = y->grad_in;
         bool spare = x->producer >= 0 && !g->ops[x->producer].type->view;
-        if (alone && (view || (op->type->in_place && spare))) {
+        bool over = op->type->in_place && spare && !x->kept;
+        if (alone && (view || over)) {
             x->halo = y->halo;
             x->stored_in = y->stored_in;
         }
@@ -98,15 +99,24 @@ static size_t plan_add(struct plan *plan, struct stretch s) {
     return s.offset;
 }
 
+/* The logits of an auxiliary head, whose gradient stays until the next forward pass. */
+static bool is_head(const struct graph *g, int value) {
+    for (size_t m = 0; m < g->inputs_n; m++)
+        if (g->head[m] == value) return true;
+    return false;
+}
+
 /* The gradient of value v and of all that share its memory. */
 static struct stretch lifetime(const struct graph *g, size_t v) {
     struct stretch s = {.first = (int)g->ops_n, .last = -1};
     for (size_t u = 0; u < g->values_n; u++) {
         const struct value *value = &g->values[u];
         if (value->grad_in != (int)v || !value->wants_grad) continue;
-        int last = (int)u == g->output ? (int)g->ops_n : value->last;
+        bool head = is_head(g, (int)u);
+        int first = head ? 0 : value->producer;
+        int last = head || (int)u == g->output ? (int)g->ops_n : value->last;
         if (s.last < last) s.last = last;
-        if (s.first > value->producer) s.first = value->producer;
+        if (s.first > first) s.first = first;
         s.reals = tensor_reals(g, &value->dx);
     }
     return s;
@@ -231,7 +241,9 @@ void graph_free(struct graph *g) {
                               &g->scratch};
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) free(arenas[i]->data);
     for (size_t i = 0; i < g->layers_n; i++) free(g->layers[i]);
+    for (size_t i = 0; i <= NET_INPUTS; i++) free(g->names[i]);
     free(g->layers);
+    free(g->layers_op);
     free(g->values);
     free(g->ops);
     free(g->params);

@@ -12,7 +12,7 @@ static const char *const CONVFC[] = {"channels=[2, 3, 3]", "fc=5", NULL};
 /* Residual blocks: 21 layers, 2,900 parameters. */
 static const char *const RESNET18[] = {"width=1", NULL};
 static const char *const SOFTMAX[] = {"hidden=[]", NULL};
-static const struct net_input INPUT = {"image", 6, 5, 2};
+static const struct net_input INPUT = {"image", 6, 5, 2, 0};
 
 static void feed(void *context, struct net *net, size_t first, size_t n, int32_t *labels) {
     const struct tensor *x = net_input_tensor(net, 0);
@@ -33,8 +33,9 @@ struct measured {
     double layer[LAYERS], layer_stderr[LAYERS];
 };
 
-static void measure(struct net *net, struct measure_examples probes, enum fisher_estimator estimator,
-                    int draws, uint32_t epoch, struct measured *m) {
+static void measure(struct net *net, struct measure_examples probes,
+                    enum fisher_estimator estimator, int draws, uint32_t epoch,
+                    struct measured *m) {
     m->r.layer_trace = m->layer;
     m->r.layer_stderr = m->layer_stderr;
     assert_int_equal(fisher_trace(net, &probes, estimator, draws, 17, epoch, &m->r, NULL), 0);
@@ -83,8 +84,8 @@ static void softmax_regression_has_its_closed_form(void **unused) {
 static void confident_predictions_keep_their_digits(void **unused) {
     (void)unused;
     struct error e = {0};
-    struct net *net =
-        net_make(arch_find("mlp"), SOFTMAX, (struct net_input){"image", 1, 1, 1}, 2, BATCH, 1, &e);
+    struct net *net = net_make(arch_find("mlp"), SOFTMAX, (struct net_input){"image", 1, 1, 1, 0},
+                               2, BATCH, 1, &e);
     size_t n;
     const struct net_tensor *t = net_param_table(net, &n);
     net_init(net, 1);

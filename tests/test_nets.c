@@ -5,7 +5,7 @@
 
 enum { K = 5, BATCH = 9, THREADS_MOST = 3 };
 
-static const struct net_input INPUT = {"image", 12, 10, 2};
+static const struct net_input INPUT = {"image", 12, 10, 2, 0};
 
 /* Small settings, so that finite differences are quick. Architectures without an entry are tried
  * as they come. */
@@ -299,8 +299,8 @@ static void resnet18_is_that_of_torchvision(void **unused) {
         {"layer4.1.conv2.weight", {512, 512, 3, 3}, "layer4.1.conv2"},
         {"fc.weight", {10, 512}, "fc"},
     };
-    struct net *net = net_make(arch_find("resnet18"), NULL, (struct net_input){"image", 32, 32, 3},
-                               10, 1, 1, NULL);
+    struct net *net = net_make(arch_find("resnet18"), NULL,
+                               (struct net_input){"image", 32, 32, 3, 0}, 10, 1, 1, NULL);
     size_t n, layers, count = 0;
     const char *const *layer = net_layers(net, &layers);
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
@@ -527,8 +527,8 @@ static void check_refused(const char *arch, const char *const *values, struct ne
 
 static void impossible_shapes_are_refused_in_a_sentence(void **unused) {
     (void)unused;
-    const struct net_input tiny = {"image", 1, 3, 1}, image = {"image", 32, 32, 3};
-    const struct net_input vast = {"image", SIZE_MAX / 4, 8, 3};
+    const struct net_input tiny = {"image", 1, 3, 1, 0}, image = {"image", 32, 32, 3, 0};
+    const struct net_input vast = {"image", SIZE_MAX / 4, 8, 3, 0};
     const char *const wide[] = {"hidden=[1000000, 1000000]", NULL};
     const char *const two[] = {"channels=[1, 2]", NULL};
     check_refused("lenet", NULL, tiny, K, 1, "net lenet", "layer maxpool");

@@ -68,7 +68,7 @@ static struct net *trial(size_t i, bool shared, int threads) {
     const char *values[] = {which, shared ? "shared=true" : NULL, NULL};
     struct error e = {0};
     struct net *net =
-        net_make(&TRIAL, values, (struct net_input){"image", 7, 6, 3}, K, BATCH, threads, &e);
+        net_make(&TRIAL, values, (struct net_input){"image", 7, 6, 3, 0}, K, BATCH, threads, &e);
     if (!net) fail_msg("%s", e.text);
     net_init(net, 5);
     params_shake(net, 6);
@@ -149,7 +149,7 @@ static const struct arch OFTEN = {"often", "Sums of one value.", NONE, often_bui
 static void what_is_read_often_gets_every_share_of_its_gradient(void **unused) {
     (void)unused;
     struct net *net =
-        net_make(&OFTEN, NULL, (struct net_input){"image", 7, 6, 3}, K, BATCH, 1, NULL);
+        net_make(&OFTEN, NULL, (struct net_input){"image", 7, 6, 3, 0}, K, BATCH, 1, NULL);
     net_init(net, 5);
     input_fill(net, BATCH, 7);
     check_finite_differences(net, BATCH, K, NET_TRAIN, "one value, read often");
@@ -247,7 +247,8 @@ static const struct arch SINGLE = {"single", "Batch norm alone.", NONE, single_b
 /* Two features, values 1 2 6 and 10 10 10: mean 3, biased variance 14/3, unbiased 7. */
 static void batchnorm_is_that_of_pytorch(void **unused) {
     (void)unused;
-    struct net *net = net_make(&SINGLE, NULL, (struct net_input){"image", 1, 1, 2}, 2, 3, 1, NULL);
+    struct net *net =
+        net_make(&SINGLE, NULL, (struct net_input){"image", 1, 1, 2, 0}, 2, 3, 1, NULL);
     const real in[] = {1, 10, 2, 10, 6, 10};
     net_init(net, 1);
     memcpy(net_input_tensor(net, 0)->data, in, sizeof in);
@@ -272,7 +273,8 @@ static void batchnorm_is_that_of_pytorch(void **unused) {
 
 static void batchnorm_of_one_value_leaves_the_running_statistics(void **unused) {
     (void)unused;
-    struct net *net = net_make(&SINGLE, NULL, (struct net_input){"image", 1, 1, 2}, 2, 3, 1, NULL);
+    struct net *net =
+        net_make(&SINGLE, NULL, (struct net_input){"image", 1, 1, 2, 0}, 2, 3, 1, NULL);
     net_init(net, 1);
     net_input_tensor(net, 0)->data[0] = 5;
     net_input_tensor(net, 0)->data[1] = -5;
@@ -291,7 +293,8 @@ static void batchnorm_of_one_value_leaves_the_running_statistics(void **unused) 
 static void batchnorm_survives_a_large_mean(void **unused) {
     (void)unused;
     enum { N = 64 };
-    struct net *net = net_make(&SINGLE, NULL, (struct net_input){"image", 1, 1, 2}, 2, N, 1, NULL);
+    struct net *net =
+        net_make(&SINGLE, NULL, (struct net_input){"image", 1, 1, 2, 0}, 2, N, 1, NULL);
     net_init(net, 1);
     real *x = net_input_tensor(net, 0)->data;
     for (size_t n = 0; n < N; n++)

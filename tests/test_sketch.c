@@ -10,7 +10,7 @@ enum { K = 5, PROBES = 12, BATCH = 5, LAYERS = 8, REPEATS = 256 };
 
 static const char *const CONVFC[] = {"channels=[2, 3, 3]", "fc=5", NULL};
 static const char *const SOFTMAX[] = {"hidden=[]", NULL};
-static const struct net_input INPUT = {"image", 6, 5, 2}, NUMBER = {"image", 1, 1, 1};
+static const struct net_input INPUT = {"image", 6, 5, 2, 0}, NUMBER = {"image", 1, 1, 1, 0};
 
 static void feed(void *context, struct net *net, size_t first, size_t n, int32_t *labels) {
     const struct tensor *x = net_input_tensor(net, 0);

@@ -28,6 +28,7 @@ const struct op_type op_relu = {
     .name = "relu",
     .doc = "Rectifier: negative values become 0.",
     .inputs = 1,
+    .rectifies = true,
     .in_place = true,
     .in_place_backward = true,
     .shape = relu_shape,

@@ -114,7 +114,7 @@ static void job_create(struct job *j, const struct variant *arch, const struct v
     j->rate = opt->rate;
     settings_fill(&j->arch_settings, a->params, arch);
     settings_fill(&j->optimizer_settings, j->optimizer->params, opt);
-    const struct net_input input = {"image", H, W, C};
+    const struct net_input input = {"image", H, W, C, 0};
     const struct net_spec spec = {.arch = a,
                                   .settings = &j->arch_settings,
                                   .inputs = &input,
