@@ -13,15 +13,9 @@
 
 #include "analysis/memory.h"
 #include "analysis/sensitivity.h"
+#include "analysis/words.h"
 
 enum { LISTED_MOST = 8, BOOTSTRAP_FROM = 10, BOOTSTRAP_DRAWS = 10000 };
-
-static char *joined(char *text, const char *separator, char *more) {
-    char *whole = memory_print("%s%s%s", text, *text ? separator : "", more);
-    free(text);
-    free(more);
-    return whole;
-}
 
 /* ---- the runs: how many, which failed, what mixes --------------------------------------------- */
 
@@ -34,7 +28,7 @@ static char *point_name(const struct results *r, const struct point *p, enum run
     char *name = memory_print("%s%s", role_prefix(role), p->part);
     for (size_t a = 0; a < r->axes_n; a++)
         if (strcmp(p->label[a], "-"))
-            name = joined(name, " ", memory_print("%s=%s", r->axes[a].name, p->label[a]));
+            name = words_join(name, " ", memory_print("%s=%s", r->axes[a].name, p->label[a]));
     return name;
 }
 
@@ -60,9 +54,9 @@ static char *list_state(const struct results *r, enum log_state state) {
     size_t n = 0;
     for (size_t i = 0; i < r->logs_n; i++) {
         if (r->logs[i]->state != state) continue;
-        if (n++ < LISTED_MOST) list = joined(list, "; ", log_name(r, r->logs[i]));
+        if (n++ < LISTED_MOST) list = words_join(list, "; ", log_name(r, r->logs[i]));
     }
-    if (n > LISTED_MOST) list = joined(list, "; ", memory_print("%zu more", n - LISTED_MOST));
+    if (n > LISTED_MOST) list = words_join(list, "; ", memory_print("%zu more", n - LISTED_MOST));
     return list;
 }
 
@@ -77,7 +71,7 @@ static void write_states(struct page *p, const struct results *r) {
         size_t n = count_state(r, (enum log_state)s);
         if (!n) continue;
         char *list = list_state(r, (enum log_state)s);
-        others = joined(others, ", ", memory_print("%zu %s (%s)", n, STATE_WORD[s], list));
+        others = words_join(others, ", ", memory_print("%zu %s (%s)", n, STATE_WORD[s], list));
         free(list);
     }
     page_add(p, BLOCK_WARNING,
@@ -100,7 +94,7 @@ static void write_numerics(struct page *p, const struct results *r) {
     }
     if (n < 2) return;
     char *list = memory_text("");
-    for (size_t i = 0; i < n; i++) list = joined(list, ", ", memory_text(seen[i]));
+    for (size_t i = 0; i < n; i++) list = words_join(list, ", ", memory_text(seen[i]));
     page_add(
         p, BLOCK_WARNING,
         "these runs mix %zu numerics ids (%s): they were made by different builds or machines, "
@@ -144,10 +138,6 @@ static void write_seed_axes(struct page *p, const struct results *r) {
 
 /* ---- sentences of a curve --------------------------------------------------------------------- */
 
-static char *interval_text(struct interval t) {
-    return isnan(t.low) ? memory_text("-") : memory_print("[%.1f, %.1f]", t.low, t.high);
-}
-
 static const struct row *curve_clean_row(const struct curve *c) {
     for (size_t i = 0; i < c->rows_n; i++)
         if (c->rows[i].is_clean && c->rows[i].accuracy_t.n) return &c->rows[i];
@@ -157,12 +147,12 @@ static const struct row *curve_clean_row(const struct curve *c) {
 static char *drop_verdict(const struct row *row) {
     struct interval t = row->drop_t;
     if (t.n < 2) return memory_text("no interval from one seed");
-    char *range = interval_text(t);
+    char *range = words_interval(t, 1);
     char *text = memory_print("95 %% interval %s", range);
     free(range);
     if (t.low <= 0 && t.high >= 0)
-        text = joined(text, ", ",
-                      memory_text("which includes 0: these seeds do not show a difference"));
+        text = words_join(text, ", ",
+                          memory_text("which includes 0: these seeds do not show a difference"));
     return text;
 }
 
@@ -305,17 +295,11 @@ static const char *const COLUMN_TITLE[COLUMNS] = {
     [COLUMN_SEEDS] = "drop of\neach seed",
 };
 
-static void cell_interval(struct grid *g, size_t row, size_t column, struct interval t) {
-    char *text = interval_text(t);
-    grid_set(g, row, column, "%s", text);
-    free(text);
-}
-
 static void cell_seeds(struct grid *g, size_t at, size_t column, const struct row *row) {
     char *text = memory_text("");
     for (size_t i = 0; i < row->points_n; i++)
-        text = joined(text, " ",
-                      isnan(row->drop[i]) ? memory_text("-") : memory_print("%.1f", row->drop[i]));
+        text = words_join(
+            text, " ", isnan(row->drop[i]) ? memory_text("-") : memory_print("%.1f", row->drop[i]));
     grid_set(g, at, column, "%s", text);
     free(text);
 }
@@ -325,7 +309,7 @@ static void grid_fill(struct grid *g, size_t at, size_t first, const struct row 
     if (row->removal >= 0) grid_set(g, at, first + COLUMN_REMOVAL, "%ld", (long)row->removal);
     grid_set(g, at, first + COLUMN_N, "%zu", row->accuracy_t.n);
     if (row->accuracy_t.n) grid_set(g, at, first + COLUMN_ACCURACY, "%.1f", row->accuracy_t.mean);
-    cell_interval(g, at, first + COLUMN_ACCURACY_INTERVAL, row->accuracy_t);
+    words_cell_interval(g, at, first + COLUMN_ACCURACY_INTERVAL, row->accuracy_t, 1);
     if (row->peak_t.n)
         grid_set(g, at, first + COLUMN_PEAK, "%.4g @ %.0f", row->peak_t.mean, row->peak_epoch);
     if (row->deficit_peak_t.n)
@@ -333,7 +317,7 @@ static void grid_fill(struct grid *g, size_t at, size_t first, const struct row 
     if (!isnan(row->lr_at_removal)) grid_set(g, at, first + COLUMN_LR, "%.3g", row->lr_at_removal);
     if (row->is_clean || !row->drop_t.n) return;
     grid_set(g, at, first + COLUMN_DROP, "%.1f", row->drop_t.mean);
-    cell_interval(g, at, first + COLUMN_DROP_INTERVAL, row->drop_t);
+    words_cell_interval(g, at, first + COLUMN_DROP_INTERVAL, row->drop_t, 1);
     cell_seeds(g, at, first + COLUMN_SEEDS, row);
 }
 
@@ -423,19 +407,6 @@ void findings_write(struct page *p, const struct summary *s) {
                  "corrected for having chosen it among several.");
 }
 
-static void save_number(FILE *out, double v) {
-    if (isnan(v))
-        fputs("\tNaN", out);
-    else
-        fprintf(out, "\t%.10g", v);
-}
-
-static void save_interval(FILE *out, struct interval t) {
-    save_number(out, t.mean);
-    save_number(out, t.low);
-    save_number(out, t.high);
-}
-
 static void save_row(FILE *out, const struct summary *s, const struct part *part,
                      const struct row *row) {
     const struct results *r = s->results;
@@ -445,13 +416,13 @@ static void save_row(FILE *out, const struct summary *s, const struct part *part
     struct interval drop = row->drop_t;
     if (row->is_clean) drop = (struct interval){NAN, NAN, NAN, 0};
     fprintf(out, "\t%ld\t%zu", (long)row->removal, row->accuracy_t.n);
-    save_interval(out, row->accuracy_t);
+    words_save_interval(out, row->accuracy_t);
     fprintf(out, "\t%zu", drop.n);
-    save_interval(out, drop);
-    save_number(out, row->peak_t.mean);
-    save_number(out, row->peak_epoch);
-    save_number(out, row->deficit_peak_t.mean);
-    save_number(out, row->lr_at_removal);
+    words_save_interval(out, drop);
+    words_save(out, row->peak_t.mean);
+    words_save(out, row->peak_epoch);
+    words_save(out, row->deficit_peak_t.mean);
+    words_save(out, row->lr_at_removal);
     fputc('\n', out);
 }
 

@@ -25,6 +25,8 @@ static const char *const SERIES_NAME[LOG_SERIES] = {
     [SERIES_FISHER] = "fisher_trace",
     [SERIES_FISHER_DEFICIT] = "fisher_deficit_trace",
     [SERIES_LR] = "lr",
+    [SERIES_WALL] = "wall_seconds",
+    [SERIES_RSV] = "rsv_median",
 };
 
 static const char *const ABOUT_NAME[LOG_ABOUTS] = {
@@ -97,6 +99,13 @@ static void texts_free(char **texts, size_t n) {
     free(texts);
 }
 
+static void log_table_free(struct log_table *t) {
+    texts_free(t->label, t->n);
+    free(t->at);
+    free(t->value);
+    *t = (struct log_table){0};
+}
+
 static void log_read_layers(struct log *log, struct h5_reader *r) {
     size_t shape[H5_RANK], labels;
     if (h5_shape(r, "fisher_layer_trace", shape) != 2 || shape[0] != log->rows) return;
@@ -113,6 +122,27 @@ static void log_read_layers(struct log *log, struct h5_reader *r) {
     log->layer_trace = trace;
 }
 
+/* A series over epochs and one more axis; absent or of another shape: t stays empty. */
+static void log_read_table(const struct log *log, struct h5_reader *r, const char *name,
+                           struct log_table *t) {
+    size_t shape[H5_RANK], labels = 0;
+    char axis[H5_NAME];
+    if (h5_shape(r, name, shape) != 2 || shape[0] != log->rows) return;
+    if (!shape[1] || shape[1] > LAYERS_MOST || h5_dim_name(r, name, 1, axis)) return;
+    bool is_text = h5_kind(r, axis, NULL) == H5_TEXTS;
+    if (is_text)
+        t->label = h5_get_texts(r, axis, &labels);
+    else
+        t->at = read_series(r, axis, shape[1]);
+    t->value = memory_new(shape[0] * shape[1], sizeof *t->value);
+    t->n = shape[1];
+    bool whole = is_text ? t->label && labels == t->n : t->at != NULL;
+    if (whole && !h5_get_doubles(r, name, t->value, NULL)) return;
+    texts_free(t->label, labels);
+    t->label = NULL;
+    log_table_free(t);
+}
+
 static int log_read_rows(struct log *log, struct h5_reader *r, struct error *e) {
     size_t shape[H5_RANK];
     if (h5_shape(r, "epoch", shape) != 1 || shape[0] > ROWS_MOST)
@@ -124,6 +154,9 @@ static int log_read_rows(struct log *log, struct h5_reader *r, struct error *e) 
     for (size_t s = 0; s < LOG_SERIES; s++)
         log->series[s] = read_series(r, SERIES_NAME[s], log->rows);
     log_read_layers(log, r);
+    log_read_table(log, r, "stabilizer_strength", &log->stabilizers);
+    log_read_table(log, r, "fisher_branch_trace", &log->branches);
+    log_read_table(log, r, "rsv_histogram", &log->rsv_bins);
     return STATUS_OK;
 }
 
@@ -175,6 +208,9 @@ static void log_free(struct log *log) {
     for (size_t i = 0; i < LOG_SERIES; i++) free(log->series[i]);
     texts_free(log->layer, log->layers);
     free(log->layer_trace);
+    log_table_free(&log->stabilizers);
+    log_table_free(&log->branches);
+    log_table_free(&log->rsv_bins);
     free(log->epoch);
     free(log->config);
     free(log->why);

@@ -23,6 +23,8 @@ enum log_series {
     SERIES_FISHER,
     SERIES_FISHER_DEFICIT,
     SERIES_LR,
+    SERIES_WALL,
+    SERIES_RSV,
     LOG_SERIES
 };
 
@@ -47,6 +49,14 @@ enum log_origin {
 };
 const char *log_origin_name(enum log_origin which); /* the attribute's name */
 
+/* A series over epochs and something more; n = 0: a log that lacks it. */
+struct log_table {
+    size_t n;
+    char **label;  /* [n] of a coordinate of texts; else NULL */
+    double *at;    /* [n] of a coordinate of numbers; else NULL */
+    double *value; /* [rows, n] */
+};
+
 struct log {
     size_t number; /* its place in the results' logs */
     char *id, *path, *twin_id;
@@ -61,8 +71,11 @@ struct log {
     size_t rows;
     double *epoch, *series[LOG_SERIES]; /* [rows] */
     size_t layers;
-    char **layer;        /* [layers] */
-    double *layer_trace; /* [rows, layers]; NULL: none */
+    char **layer;                 /* [layers] */
+    double *layer_trace;          /* [rows, layers]; NULL: none */
+    struct log_table stabilizers; /* strength in force; "l2_init[0]" */
+    struct log_table branches;    /* Fisher trace; "image", "trunk" */
+    struct log_table rsv_bins;    /* histogram of the units' RSV, by the bins' centers */
 };
 
 struct axis {

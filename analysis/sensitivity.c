@@ -98,17 +98,10 @@ static char *map_name(const struct results *r, const struct part *part, const bo
 
 /* ---- a slide's numbers, by window and seed --------------------------------------------------- */
 
-/* Do two points share the labels of all axes of seeds? */
-static bool same_seed(const struct results *r, const struct point *p, const struct point *q) {
-    for (size_t a = 0; a < r->axes_n; a++)
-        if (r->axes[a].is_seed && strcmp(p->label[a], q->label[a])) return false;
-    return true;
-}
-
 static size_t seed_index(const struct results *r, const struct point ***seeds, size_t *n,
                          const struct point *p) {
     for (size_t i = 0; i < *n; i++)
-        if (same_seed(r, (*seeds)[i], p)) return i;
+        if (point_same_seed(r, (*seeds)[i], p)) return i;
     *seeds = memory_grow(*seeds, *n, sizeof **seeds);
     (*seeds)[*n] = p;
     return (*n)++;

@@ -12,29 +12,9 @@
 #include <unistd.h>
 
 #include "analysis/memory.h"
+#include "analysis/words.h"
 
 enum { BOOTSTRAP_FROM = 10 };
-
-static char *joined(char *text, const char *separator, char *more) {
-    char *whole = memory_print("%s%s%s", text, *text ? separator : "", more);
-    free(text);
-    free(more);
-    return whole;
-}
-
-/* "[1.2, 3.4]"; "-" without an interval. */
-static char *span(struct interval t, int digits) {
-    if (isnan(t.low)) return memory_text("-");
-    return memory_print("[%.*f, %.*f]", digits, t.low, digits, t.high);
-}
-
-/* ", 95 % interval [1.2, 3.4]", for the middle of a sentence. */
-static char *span_words(struct interval t, int digits) {
-    if (isnan(t.low)) return memory_text(", no interval from one seed");
-    char *range = span(t, digits), *text = memory_print(", 95 %% interval %s", range);
-    free(range);
-    return text;
-}
 
 static const struct row *peak_row(const struct slide *s) {
     return s->windows[s->peak].row;
@@ -58,19 +38,20 @@ static char *seed_peaks(const struct slide *s) {
             if (!isnan(drop) && (peak == SIZE_MAX || drop > s->drop[peak * s->seeds_n + j]))
                 peak = i;
         }
-        if (peak != SIZE_MAX) list = joined(list, " ", memory_print("%g", s->windows[peak].onset));
+        if (peak != SIZE_MAX)
+            list = words_join(list, " ", memory_print("%g", s->windows[peak].onset));
     }
     return list;
 }
 
 static char *peak_words(const struct slide *s) {
     struct interval drop = peak_row(s)->drop_t;
-    char *interval = span_words(drop, 1), *seeds = seed_peaks(s);
+    char *interval = words_with_interval(drop, 1), *seeds = seed_peaks(s);
     char *text = memory_print("the mean drop is largest for onset %g: %.1f points%s, n = %zu",
                               s->windows[s->peak].onset, drop.mean, interval, drop.n);
     if (!isnan(s->onset.low)) {
-        char *range = span(s->onset, 0);
-        text = joined(
+        char *range = words_interval(s->onset, 0);
+        text = words_join(
             text, " ",
             memory_print("(bootstrap of that onset %s; of each seed by itself: %s)", range, seeds));
         free(range);
@@ -92,7 +73,7 @@ static char *phase_words(const struct slide *s) {
     double onset = s->windows[s->peak].onset;
     bool inside = onset < s->fast.mean;
     bool sure = inside ? s->onset.high < s->fast.low : s->onset.low >= s->fast.high;
-    char *range = span_words(s->fast, 1);
+    char *range = words_with_interval(s->fast, 1);
     char *text = memory_print(
         " The clean twin has %.0f %% of its final accuracy at epoch %.1f%s: the peak lies %s this "
         "fast-learning phase%s.",
@@ -104,7 +85,7 @@ static char *phase_words(const struct slide *s) {
 
 static char *late_words(const struct slide *s) {
     if (!s->late_n || !s->late.n) return memory_text("");
-    char *range = span_words(s->late, 1);
+    char *range = words_with_interval(s->late, 1);
     bool holds_0 = s->late.low <= 0 && s->late.high >= 0;
     char *text =
         memory_print(" The %zu window%s that open%s later cost %.1f points on the mean%s%s",
@@ -112,24 +93,26 @@ static char *late_words(const struct slide *s) {
                      range, holds_0 ? ", which includes 0" : "");
     free(range);
     if (s->is_shown && !isnan(s->share.mean)) {
-        char *share = span(s->share, 2);
-        text = joined(text, "; ", memory_print("%.2f of the peak's", s->share.mean));
-        if (!isnan(s->share.low)) text = joined(text, " ", memory_print("(bootstrap %s)", share));
+        char *share = words_interval(s->share, 2);
+        text = words_join(text, "; ", memory_print("%.2f of the peak's", s->share.mean));
+        if (!isnan(s->share.low))
+            text = words_join(text, " ", memory_print("(bootstrap %s)", share));
         free(share);
     }
-    return joined(text, "", memory_text("."));
+    return words_join(text, "", memory_text("."));
 }
 
 static char *fisher_words(const struct slide *s) {
     if (isnan(s->fisher.mean)) return memory_text("");
-    char *range = span_words(s->fisher, 2);
+    char *range = words_with_interval(s->fisher, 2);
     char *text =
         memory_print(" Spearman's correlation, over %zu onsets, of the drop with the clean "
                      "twin's Fisher trace over the window: %.2f%s",
                      s->windows_n, s->fisher.mean, range);
     free(range);
-    if (s->fisher.n > 1) text = joined(text, ", ", memory_print("mean of %zu seeds", s->fisher.n));
-    return joined(text, "", memory_text("."));
+    if (s->fisher.n > 1)
+        text = words_join(text, ", ", memory_print("mean of %zu seeds", s->fisher.n));
+    return words_join(text, "", memory_text("."));
 }
 
 static void write_slide(struct page *p, const struct window_map *m, const struct slide *s) {
@@ -219,19 +202,6 @@ static void grid_titles(struct grid *g, const char *const *title) {
     g->left[0] = true;
 }
 
-/* A number with `digits` digits, without the sign of what rounds to 0. */
-static void cell(struct grid *g, size_t row, size_t column, double v, int digits) {
-    if (isnan(v)) return;
-    if (fabs(v) < 0.5 * pow(10, -digits)) v = 0;
-    grid_set(g, row, column, "%.*f", digits, v);
-}
-
-static void cell_span(struct grid *g, size_t row, size_t column, struct interval t, int digits) {
-    char *text = span(t, digits);
-    grid_set(g, row, column, "%s", text);
-    free(text);
-}
-
 static void add_peak(struct grid *g, const struct window_map *m, const struct slide *s) {
     if (s->windows_n < 2 || s->peak == SIZE_MAX) return;
     size_t at = grid_add_row(g);
@@ -240,16 +210,16 @@ static void add_peak(struct grid *g, const struct window_map *m, const struct sl
     grid_set(g, at, PEAK_LENGTH, "%g", s->length);
     grid_set(g, at, PEAK_N, "%zu", drop.n);
     grid_set(g, at, PEAK_ONSET, "%g", s->windows[s->peak].onset);
-    cell_span(g, at, PEAK_ONSET_INTERVAL, s->onset, 0);
+    words_cell_interval(g, at, PEAK_ONSET_INTERVAL, s->onset, 0);
     grid_set(g, at, PEAK_DROP, "%.1f", drop.mean);
-    cell_span(g, at, PEAK_DROP_INTERVAL, drop, 1);
+    words_cell_interval(g, at, PEAK_DROP_INTERVAL, drop, 1);
     if (s->is_shown && !isnan(s->width.mean))
         grid_set(g, at, PEAK_WIDTH, s->width_is_cut ? "> %.1f" : "%.1f", s->width.mean);
-    cell(g, at, PEAK_FAST, s->fast.mean, 1);
-    cell(g, at, PEAK_LATE, s->late.mean, 1);
-    cell_span(g, at, PEAK_LATE_INTERVAL, s->late, 1);
-    if (s->is_shown) cell(g, at, PEAK_SHARE, s->share.mean, 2);
-    cell(g, at, PEAK_FISHER, s->fisher.mean, 2);
+    words_cell(g, at, PEAK_FAST, s->fast.mean, 1);
+    words_cell(g, at, PEAK_LATE, s->late.mean, 1);
+    words_cell_interval(g, at, PEAK_LATE_INTERVAL, s->late, 1);
+    if (s->is_shown) words_cell(g, at, PEAK_SHARE, s->share.mean, 2);
+    words_cell(g, at, PEAK_FISHER, s->fisher.mean, 2);
 }
 
 static void add_window(struct grid *g, const struct window_map *m, const struct slide *s,
@@ -259,8 +229,8 @@ static void add_window(struct grid *g, const struct window_map *m, const struct 
     grid_set(g, at, 0, "%s", m->name);
     grid_set(g, at, 1, "%g", w->length);
     grid_set(g, at, 2, "%g", w->onset);
-    cell(g, at, 3, w->row->drop_t.mean, 1);
-    cell_span(g, at, 4, w->row->drop_t, 1);
+    words_cell(g, at, 3, w->row->drop_t.mean, 1);
+    words_cell_interval(g, at, 4, w->row->drop_t, 1);
     grid_set(g, at, 5, "%zu", w->row->drop_t.n);
     double trace = stats_mean(s->trace + window * s->seeds_n, s->seeds_n);
     if (!isnan(trace)) grid_set(g, at, 6, "%.4g", trace);
@@ -308,36 +278,21 @@ void sensitivity_write(struct page *p, const struct sensitivity *w) {
     write_tables(p, w);
 }
 
-/* ---- sensitivity.tsv ------------------------------------------------------------------------- */
-
-static void save_number(FILE *out, double v) {
-    if (isnan(v))
-        fputs("\tNaN", out);
-    else
-        fprintf(out, "\t%.10g", v);
-}
-
-static void save_interval(FILE *out, struct interval t) {
-    save_number(out, t.mean);
-    save_number(out, t.low);
-    save_number(out, t.high);
-}
-
 static void save_slide(FILE *out, const struct window_map *m, const struct slide *s) {
     static const struct interval none = {NAN, NAN, NAN, 0};
     bool known = s->peak != SIZE_MAX;
     fprintf(out, "%s\t%s\t%g\t%zu\t%zu", m->part->name, m->name, s->length, s->windows_n,
             known ? peak_row(s)->drop_t.n : 0);
-    save_interval(out, s->onset);
-    save_interval(out, known ? peak_row(s)->drop_t : none);
-    save_interval(out, s->width);
+    words_save_interval(out, s->onset);
+    words_save_interval(out, known ? peak_row(s)->drop_t : none);
+    words_save_interval(out, s->width);
     fprintf(out, "\t%d", s->width_is_cut ? 1 : 0);
-    save_interval(out, s->fast);
+    words_save_interval(out, s->fast);
     fprintf(out, "\t%zu", s->late_n);
-    save_interval(out, s->late);
-    save_interval(out, s->share);
-    save_interval(out, s->fisher);
-    save_number(out, s->fisher_of_means);
+    words_save_interval(out, s->late);
+    words_save_interval(out, s->share);
+    words_save_interval(out, s->fisher);
+    words_save(out, s->fisher_of_means);
     fputc('\n', out);
 }
 

@@ -4,7 +4,12 @@
  * 26.7.1); I by its continued fraction (26.5.8) with Lentz's method, taken on the side of the mean
  * where it converges. Spearman: Pearson's correlation of mid-ranks, which is right under ties
  * (1 - 6 sum d^2 / (n^3 - n) is not). Trap: x and 1 - x are both passed on, since 1 - x computed
- * from x near 1 has no digits left, and small t would then have none. */
+ * from x near 1 has no digits left, and small t would then have none.
+ *
+ * Fieller (1954): with c = t^2 / n and the (co)variances s of the pairs, mean(a - rho b)^2 <= c var(a -
+ * rho b) is A rho^2 - 2 B rho + C <= 0 with A = mean(b)^2 - c s_bb, B = mean(a) mean(b) - c s_ab, C =
+ * mean(a)^2 - c s_aa. A > 0 exactly where the t interval of mean(b) excludes 0; B^2 - A C >= 0 then,
+ * since rho = mean(a) / mean(b) solves it. */
 #include "analysis/stats.h"
 
 #include <assert.h>
@@ -173,6 +178,80 @@ struct interval stats_bootstrap(const double *x, size_t n, double level, size_t 
     return result;
 }
 
+/* The pairs that are whole, packed into a and b. */
+static size_t whole_pairs(const double *x, const double *y, size_t n, double *a, double *b) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(x[i]) && !isnan(y[i])) a[kept] = x[i], b[kept++] = y[i];
+    return kept;
+}
+
+static double covariance(const double *x, const double *y, size_t n) {
+    double mean_x = stats_mean(x, n), mean_y = stats_mean(y, n), sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (x[i] - mean_x) * (y[i] - mean_y);
+    return sum / (double)(n - 1);
+}
+
+static void fieller(struct interval *r, const double *a, const double *b, double level) {
+    size_t n = r->n;
+    double t = stats_t_quantile((1 + level) / 2, (double)(n - 1)), c = t * t / (double)n;
+    double mean_a = stats_mean(a, n), mean_b = stats_mean(b, n);
+    double A = mean_b * mean_b - c * covariance(b, b, n);
+    double B = mean_a * mean_b - c * covariance(a, b, n);
+    double C = mean_a * mean_a - c * covariance(a, a, n);
+    if (!(A > 0)) return;
+    double root = sqrt(fmax(B * B - A * C, 0)); /* below 0 by rounding only */
+    r->mean = mean_a / mean_b;
+    r->low = (B - root) / A;
+    r->high = (B + root) / A;
+}
+
+struct interval stats_ratio(const double *a, const double *b, size_t n, double level) {
+    double *x = memory_new(2 * n, sizeof *x), *y = x + n;
+    struct interval result = {NAN, NAN, NAN, whole_pairs(a, b, n, x, y)};
+    if (result.n > 1) fieller(&result, x, y, level);
+    free(x);
+    return result;
+}
+
+double stats_t_p(const double *x, size_t n) {
+    double mean = stats_mean(x, n), sd = stats_sd(x, n);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) kept += isnan(x[i]) ? 0 : 1;
+    if (kept < 2) return NAN;
+    if (sd == 0) return mean == 0 ? 1 : 0;
+    return 2 * t_tail(fabs(mean) / (sd / sqrt((double)kept)), (double)(kept - 1));
+}
+
+/* How many members of the family have a smaller p, of equal ones those before. */
+static size_t holm_step(const double *p, size_t n, size_t i) {
+    size_t below = 0;
+    for (size_t j = 0; j < n; j++) below += p[j] < p[i] || (p[j] == p[i] && j < i) ? 1 : 0;
+    return below;
+}
+
+void stats_holm(const double *p, size_t n, double *adjusted) {
+    size_t family = 0;
+    for (size_t i = 0; i < n; i++) family += isnan(p[i]) ? 0 : 1;
+    double least = 0; /* adjusted values do not fall from step to step */
+    for (size_t i = 0; i < n; i++) adjusted[i] = NAN;
+    for (size_t step = 0; step < family; step++)
+        for (size_t i = 0; i < n; i++) {
+            if (isnan(p[i]) || holm_step(p, n, i) != step) continue;
+            least = fmax(least, fmin((double)(family - step) * p[i], 1));
+            adjusted[i] = least;
+        }
+}
+
+double stats_median(const double *x, size_t n) {
+    double *kept = memory_new(n, sizeof *kept);
+    size_t m = stats_measured(x, n, kept);
+    if (m) qsort(kept, m, sizeof *kept, order_doubles);
+    double median = m ? quantile_sorted(kept, m, 0.5) : NAN;
+    free(kept);
+    return median;
+}
+
 /* n is the number of levels or runs of a sweep, so the plain n^2 count is quick enough. */
 void stats_ranks(const double *x, size_t n, double *rank) {
     for (size_t i = 0; i < n; i++) {
@@ -195,9 +274,7 @@ static double correlation(const double *x, const double *y, size_t n) {
 double stats_spearman(const double *x, const double *y, size_t n) {
     double *pairs = memory_new(4 * n, sizeof *pairs);
     double *a = pairs, *b = pairs + n, *rank_a = pairs + 2 * n, *rank_b = pairs + 3 * n;
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!isnan(x[i]) && !isnan(y[i])) a[kept] = x[i], b[kept++] = y[i];
+    size_t kept = whole_pairs(x, y, n, a, b);
     stats_ranks(a, kept, rank_a);
     stats_ranks(b, kept, rank_b);
     double rho = correlation(rank_a, rank_b, kept);

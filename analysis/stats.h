@@ -38,6 +38,19 @@ struct interval stats_bootstrap_of(size_t n, double level, size_t draws, uint64_
                                                        size_t n),
                                    const void *context);
 
+/* mean(a) / mean(b) of pairs, with Fieller's interval: all rho for which the mean of a - rho b is not
+ * told from 0 by Student's t. It is an interval only where that of mean(b) excludes 0; everything is
+ * NaN where it does not, or with fewer than two pairs. */
+struct interval stats_ratio(const double *a, const double *b, size_t n, double level);
+
+/* P(|T| >= |t|) of Student's t for mean 0, two-sided; NaN below two values. */
+double stats_t_p(const double *x, size_t n);
+/* Holm's (1979) step-down: p values that hold for the whole family. NaN is no member of it. */
+void stats_holm(const double *p, size_t n, double *adjusted);
+
+/* NaN is left out; of an even number the mean of the two in the middle. */
+double stats_median(const double *x, size_t n);
+
 void stats_ranks(const double *x, size_t n, double *rank); /* 1..n, ties share their mean rank */
 double stats_spearman(const double *x, const double *y, size_t n); /* NaN: a constant, or n < 2 */
 

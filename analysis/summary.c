@@ -336,6 +336,12 @@ void summary_free(struct summary *s) {
 
 /* ---- readings --------------------------------------------------------------------------------- */
 
+bool point_same_seed(const struct results *r, const struct point *p, const struct point *q) {
+    for (size_t a = 0; a < r->axes_n; a++)
+        if (r->axes[a].is_seed && strcmp(p->label[a], q->label[a])) return false;
+    return true;
+}
+
 char *row_name(const struct summary *s, const struct part *p, const struct row *row) {
     const struct results *r = s->results;
     const char *const *label = (const char *const *)row->points[0]->label;

@@ -60,6 +60,8 @@ struct summary {
 struct summary *summary_create(const struct results *r);
 void summary_free(struct summary *s);
 
+/* Do two points share the labels of all axes of seeds? */
+bool point_same_seed(const struct results *r, const struct point *p, const struct point *q);
 /* "t0=24", "remedy=sam": what tells a row from the others of its curve; malloc'ed. */
 char *row_name(const struct summary *s, const struct part *p, const struct row *row);
 /* "24", or the labels of all axes when there is no x axis; malloc'ed. */

@@ -189,6 +189,70 @@ static void differences_pair_by_place(void **state) {
     assert_true(d[0] == 2 && isnan(d[1]) && isnan(d[2]));
 }
 
+/* The definition, not the formula: at either end Student's t cannot quite tell a - rho b from 0. */
+static void end_of_a_ratio_is_where_the_difference_is_told_from_0(void **state) {
+    (void)state;
+    const double a[] = {9, 14, 12, 20}, b[] = {10, 18, 11, 25};
+    struct interval r = stats_ratio(a, b, 4, 0.95);
+    assert_close(r.mean, 55.0 / 64, RELATIVE);
+    assert_true(r.low < r.mean && r.mean < r.high && r.n == 4);
+    for (int end = 0; end < 2; end++) {
+        double d[4], rho = end ? r.high : r.low;
+        for (size_t i = 0; i < 4; i++) d[i] = a[i] - rho * b[i];
+        struct interval t = stats_t_interval(d, 4, 0.95);
+        assert_true(fabs(end ? t.high : t.low) < 1e-9);
+    }
+}
+
+static void ratio_of_proportional_pairs_is_exact(void **state) {
+    (void)state;
+    const double a[] = {5, NAN, 6, 5, 7}, b[] = {10, 1, 12, NAN, 14};
+    struct interval r = stats_ratio(a, b, 5, 0.95);
+    assert_true(r.n == 3);
+    assert_close(r.mean, 0.5, RELATIVE);
+    assert_close(r.low, 0.5, 1e-7); /* a root of a difference of equal squares */
+    assert_close(r.high, 0.5, 1e-7);
+}
+
+static void ratio_without_a_divisor_told_from_0_is_none(void **state) {
+    (void)state;
+    const double a[] = {1, 2, 3}, b[] = {-1, 2, 3}, one[] = {4};
+    assert_true(isnan(stats_ratio(a, b, 3, 0.95).mean));
+    assert_true(isnan(stats_ratio(a, b, 3, 0.95).low));
+    assert_true(isnan(stats_ratio(one, one, 1, 0.95).mean));
+    assert_true(isnan(stats_ratio(NULL, NULL, 0, 0.95).mean));
+}
+
+/* t = 2 sqrt(3); with 2 degrees p = 1 - t / sqrt(2 + t^2). */
+static void p_of_a_mean_agrees_with_the_closed_form(void **state) {
+    (void)state;
+    const double x[] = {1, NAN, 2, 3}, same[] = {2, 2}, none[] = {0, 0};
+    assert_close(stats_t_p(x, 4), 1 - sqrt(12.0 / 14), 1e-11);
+    assert_true(stats_t_p(same, 2) == 0 && stats_t_p(none, 2) == 1);
+    assert_true(isnan(stats_t_p(x, 2)));
+}
+
+static void holm_steps_down_and_never_falls(void **state) {
+    (void)state;
+    const double p[] = {0.01, 0.04, NAN, 0.03, 0.005};
+    const double wanted[] = {0.03, 0.06, NAN, 0.06, 0.02};
+    double got[5];
+    stats_holm(p, 5, got);
+    for (size_t i = 0; i < 5; i++)
+        if (i != 2) assert_close(got[i], wanted[i], RELATIVE);
+    assert_true(isnan(got[2]));
+    const double large[] = {0.9, 0.8};
+    stats_holm(large, 2, got);
+    assert_true(got[0] == 1 && got[1] == 1);
+}
+
+static void median_leaves_out_what_was_not_measured(void **state) {
+    (void)state;
+    const double x[] = {5, NAN, 1, 9, 2};
+    assert_true(stats_median(x, 4) == 5 && stats_median(x, 5) == 3.5);
+    assert_true(isnan(stats_median(x + 1, 1)));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_check_sees_a_wrong_digit_and_a_nan),
@@ -209,6 +273,12 @@ int main(void) {
         cmocka_unit_test(bootstrap_repeats_with_its_seed_and_moves_with_another),
         cmocka_unit_test(bootstrap_takes_any_statistic),
         cmocka_unit_test(differences_pair_by_place),
+        cmocka_unit_test(end_of_a_ratio_is_where_the_difference_is_told_from_0),
+        cmocka_unit_test(ratio_of_proportional_pairs_is_exact),
+        cmocka_unit_test(ratio_without_a_divisor_told_from_0_is_none),
+        cmocka_unit_test(p_of_a_mean_agrees_with_the_closed_form),
+        cmocka_unit_test(holm_steps_down_and_never_falls),
+        cmocka_unit_test(median_leaves_out_what_was_not_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
