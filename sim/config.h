@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/role.h"
 #include "base/settings.h"
 #include "deficits/deficit.h"
 #include "nets/arch.h"
@@ -83,6 +84,9 @@ bool experiment_axis_is_seed(const struct experiment *x, size_t axis);
  * or the overlay's name; NULL where the part has no such axis. */
 const char *experiment_part(const struct experiment *x, size_t point);
 const char *experiment_label(const struct experiment *x, size_t point, size_t axis);
+
+/* [RUN_ROLES]: what sweep.controls asks for, by the role that it begins with (ROLE_LR_CLOCK, ...). */
+const bool *experiment_controls(const struct experiment *x);
 
 int experiment_config(const struct experiment *x, size_t point, struct config *c, struct error *e);
 

@@ -236,6 +236,10 @@ const char *experiment_label(const struct experiment *x, size_t point, size_t ax
     return a ? a->labels[axis_index(p, a, point)] : NULL;
 }
 
+const bool *experiment_controls(const struct experiment *x) {
+    return x->grid.controls;
+}
+
 /* ---- one point ------------------------------------------------------------------------------- */
 
 static int axis_lay(struct arena *a, struct node *root, const struct axis *axis, size_t i,

@@ -1,4 +1,4 @@
-/* Sweeps: `axes`, `zip` and `parts` -> grids of points. See grid.h.
+/* Sweeps: `axes`, `zip` and `parts` -> grids of points, and the controls beside them. See grid.h.
  *
  * A point's number in its part is written in the mixed base of the groups' lengths, the last group
  * fastest: index of group g = (point / product of the lengths after g) mod length of g. Zipped axes
@@ -27,12 +27,12 @@ static bool name_is_reserved(const char *name) {
 static int check_name(const struct node *at, const char *what, struct error *e) {
     const char *name = at->key;
     size_t n = strlen(name);
-    bool fits = n > 0 && n <= AXIS_NAME && !strchr(name, '/');
+    bool fits = n > 0 && n <= AXIS_NAME && !strchr(name, '/') && name[0] != '=';
     for (const char *c = name; *c; c++) fits = fits && (unsigned char)*c > ' ' && *c != 0x7F;
     if (!fits)
         return node_fail_key(at, e,
                              "sweep: '%s' cannot name %s (1 to %d characters, no spaces, "
-                             "no '/')",
+                             "no '/', no '=' before it)",
                              text_shown(name).text, what, AXIS_NAME);
     if (name_is_reserved(name))
         return node_fail_key(at, e,
@@ -169,15 +169,20 @@ static int check_keys(const struct node *map, const char *shown, const char *con
                       struct error *e) {
     for (const struct node *c = map->child; c; c = c->next) {
         struct text_nearest near = {.wanted = c->key};
+        struct text list = {0};
         size_t i = 0;
-        for (; known[i] && strcmp(known[i], c->key) != 0; i++) text_nearest_try(&near, known[i]);
-        if (known[i]) continue;
-        return node_fail_key(c, e, "%s.%s: unknown key (%s%s%s)", shown, text_shown(c->key).text,
-                             near.best ? "did you mean '" : "known: axes, zip, ",
-                             near.best            ? near.best
-                             : known[2][0] == 's' ? "set"
-                                                  : "parts",
-                             near.best ? "'?" : "");
+        for (; known[i] && strcmp(known[i], c->key) != 0; i++) {
+            text_nearest_try(&near, known[i]);
+            text_add(&list, "%s%s", i ? ", " : "", known[i]);
+        }
+        int status = STATUS_OK;
+        if (!known[i])
+            status = node_fail_key(
+                c, e, "%s.%s: unknown key (%s%s%s)", shown, text_shown(c->key).text,
+                near.best ? "did you mean '" : "known: ", near.best ? near.best : list.data,
+                near.best ? "'?" : "");
+        free(list.data);
+        if (status) return status;
     }
     return STATUS_OK;
 }
@@ -235,17 +240,68 @@ static int parts_read(struct grid *s, const struct node *parts, struct error *e)
     return STATUS_OK;
 }
 
+/* ---- controls -------------------------------------------------------------------------------- */
+
+/* What may be asked for, and the role that it begins. */
+static const struct {
+    const char *name;
+    enum run_role role;
+} controls[] = {
+    {"twin", ROLE_TWIN}, {"lr_clock", ROLE_LR_CLOCK}, {"stabilizer_on_clean", ROLE_ON_CLEAN}};
+enum { CONTROLS = sizeof controls / sizeof *controls };
+
+static int refuse_control(const struct node *n, struct error *e) {
+    const char *wanted = n->kind == NODE_TEXT ? n->text : "";
+    struct text_nearest near = {.wanted = wanted};
+    struct text known = {0};
+    for (size_t i = 0; i < CONTROLS; i++) {
+        text_nearest_try(&near, controls[i].name);
+        text_add(&known, "%s%s", i ? ", " : "", controls[i].name);
+    }
+    int status = node_fail(n, e, "sweep.controls: there is no control '%s' (%s%s%sknown: %s)",
+                           text_shown(wanted).text, near.best ? "did you mean '" : "",
+                           near.best ? near.best : "", near.best ? "'? " : "", known.data);
+    free(known.data);
+    return status;
+}
+
+static int control_read(struct grid *s, const struct node *n, struct error *e) {
+    size_t i = 0;
+    while (i < CONTROLS && (n->kind != NODE_TEXT || strcmp(controls[i].name, n->text) != 0)) i++;
+    if (i == CONTROLS) return refuse_control(n, e);
+    bool *wanted = &s->controls[controls[i].role];
+    if (*wanted) return node_fail(n, e, "sweep.controls: '%s' is there twice", controls[i].name);
+    *wanted = true;
+    return STATUS_OK;
+}
+
+static int controls_read(struct grid *s, const struct node *list, struct error *e) {
+    if (list->kind != NODE_LIST)
+        return node_fail(list, e,
+                         "sweep.controls: must be a list, as in [lr_clock, stabilizer_on_clean]");
+    for (const struct node *n = list->child; n; n = n->next) {
+        int status = control_read(s, n, e);
+        if (status) return status;
+    }
+    return STATUS_OK;
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
 int grid_read(struct grid *s, struct arena *a, const struct node *sweep, struct error *e) {
-    static const char *const known[] = {"axes", "zip", "parts", NULL};
+    static const char *const known[] = {"axes", "zip", "parts", "controls", NULL};
     *s = (struct grid){.arena = a};
     bool none = !sweep || node_is_null(sweep);
     if (!none && sweep->kind != NODE_MAP)
-        return node_fail(sweep, e, "sweep: must be a mapping with 'axes', 'zip' or 'parts'");
+        return node_fail(sweep, e,
+                         "sweep: must be a mapping with 'axes', 'zip', 'parts' or 'controls'");
     const struct node *parts = none ? NULL : entry(sweep, "parts");
+    const struct node *wanted = none ? NULL : entry(sweep, "controls");
     s->parts = arena_get(a, ((parts ? parts->n : 0) + 1) * sizeof *s->parts);
     int status = none ? STATUS_OK : check_keys(sweep, "sweep", known, e);
     if (!status && !none) status = main_read(s, sweep, e);
     if (!status && parts) status = parts_read(s, parts, e);
+    if (!status && wanted) status = controls_read(s, wanted, e);
     if (s->parts_n == 0) s->parts[s->parts_n++] = (struct part){.name = "main"};
     return status;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/role.h"
 #include "sim/yaml.h"
 
 enum { GRID_POINTS = 1000000, AXIS_NAME = 63 };
@@ -37,6 +38,7 @@ struct grid {
     struct arena *arena;
     size_t parts_n;
     struct part *parts;
+    bool controls[RUN_ROLES]; /* those that `sweep.controls` names, by the role that they begin */
 };
 
 /* Read the tree under `sweep` (NULL: no sweep, one part with one point). */

@@ -996,7 +996,7 @@ static void wrong_overrides_and_profiles_are_refused(void **state) {
 }
 
 static const struct refusal sweep_refusals[] = {
-    {"sweep: [1]\n", "3:8: sweep: must be a mapping with 'axes', 'zip' or 'parts'"},
+    {"sweep: [1]\n", "3:8: sweep: must be a mapping with 'axes', 'zip', 'parts' or"},
     {"sweep: {axis: {}}\n", "3:9: sweep.axis: unknown key (did you mean 'axes'?)"},
     {"sweep: {axes: {}}\n", "3:9: sweep: 'axes' must be a mapping with at least one axis"},
     {"sweep: {axes: [seed]}\n", "3:9: sweep: 'axes' must be a mapping with at least one axis"},
@@ -1046,6 +1046,21 @@ static const struct refusal sweep_refusals[] = {
     {"sweep: {parts: {a/b: {}}}\n", "3:17: sweep: 'a/b' cannot name a part"},
     {"sweep: {parts: {a: {set: {trian: 1}}}}\n",
      "3:27: trian: unknown key (did you mean 'train'?)"},
+    {"sweep: {parts: {a: {controls: [twin]}}}\n",
+     "3:21: sweep.parts.a.controls: unknown key (known: axes, zip, set)"},
+    {"sweep: {axes: {'=on_clean': [1]}}\n", "3:16: sweep: '=on_clean' cannot name an axis"},
+    {"sweep: {controls: lr_clock}\n", "3:19: sweep.controls: must be a list, as in [lr_clock, s"},
+    {"sweep: {controls: {lr_clock: 1}}\n", "3:19: sweep.controls: must be a list, as in ["},
+    {"sweep: {controls: [lr_clok]}\n",
+     "3:20: sweep.controls: there is no control 'lr_clok' (did you mean 'lr_clock'? known: twin, "
+     "lr_clock, stabilizer_on_clean)"},
+    {"sweep: {controls: [sham]}\n",
+     "3:20: sweep.controls: there is no control 'sham' (known: twin, lr_clock, "
+     "stabilizer_on_clean)"},
+    {"sweep: {controls: [twin, [lr_clock]]}\n", "3:26: sweep.controls: there is no control ''"},
+    {"sweep: {controls: [twin, lr_clock, twin]}\n",
+     "3:36: sweep.controls: 'twin' is there twice"},
+    {"sweep: {control: [twin]}\n", "3:9: sweep.control: unknown key (did you mean 'controls'?)"},
     {"profiles: 5\n", "3:11: profiles: must be a mapping of names to overlays"},
     {"profiles: {a: 5}\n", "3:15: profiles: must be an overlay, as in {train.batch: 64}"},
     {"profiles: {a: {profiles: {}}}\n", "3:16: profiles: a profile has no profiles"},
