@@ -507,7 +507,7 @@ static size_t table_length(const struct param *table) {
     return n;
 }
 
-static void settings_append(struct settings *s, const struct param *table) {
+void settings_append(struct settings *s, const struct param *table) {
     size_t more = table_length(table);
     s->values = reallocarray(s->values, s->n + more + 1, sizeof *s->values);
     if (!s->values) abort();

@@ -77,6 +77,8 @@ const char *const *settings_texts(const struct settings *s, const char *name, si
 /* Fill with the defaults of one table (and append those of a second, if not NULL).
  * A parameter without default stays unset. */
 void settings_init(struct settings *s, const struct param *table, const struct param *more);
+/* Append the defaults of one more table. */
+void settings_append(struct settings *s, const struct param *table);
 /* Set one value from its text form ("0.05", "[1, 2]", "removal+3", "~"). STATUS_USAGE and a
  * sentence that begins with the name when it is of the wrong type or out of range. */
 int settings_set(struct settings *s, const char *name, const char *text, struct error *e);

@@ -68,17 +68,22 @@ static void path_join(char *path, size_t size, const char *shown, const char *ke
     path[n] = '\0';
 }
 
+/* The keys that join a section's own: its plug-in's, and those of the plug-in that this one wraps. */
+struct joined {
+    const struct param *plugin, *wrapped;
+};
+
 /* The known keys of a mapping, one after the other. */
 struct keys {
     const struct resolver *r;
     const struct section *section;
-    const struct param *more;
+    struct joined more;
     size_t at, from;
 };
 
 static const char *keys_next(struct keys *k) {
-    const struct param *tables[] = {k->section->params, k->more};
-    for (; k->from < 2; k->from++, k->at = 0)
+    const struct param *tables[] = {k->section->params, k->more.plugin, k->more.wrapped};
+    for (; k->from < sizeof tables / sizeof *tables; k->from++, k->at = 0)
         if (tables[k->from] && tables[k->from][k->at].name) return tables[k->from][k->at++].name;
     for (; k->at < k->r->sections_n; k->at++)
         if (section_inside(&k->r->sections[k->at], k->section))
@@ -86,7 +91,7 @@ static const char *keys_next(struct keys *k) {
     return NULL;
 }
 
-static int refuse_key(struct resolver *r, const struct section *s, const struct param *more,
+static int refuse_key(struct resolver *r, const struct section *s, struct joined more,
                       const char *shown, const struct node *n) {
     enum { KNOWN = 12 };
     struct keys keys = {.r = r, .section = s, .more = more}, all = keys;
@@ -216,6 +221,22 @@ static int plugin_read(struct resolver *r, const struct section *s, const char *
     return STATUS_OK;
 }
 
+/* The plug-in that a key of another one names: it joins in with its own keys. */
+static int wrapped_read(struct resolver *r, const struct section *s, const struct plugin *by,
+                        const char *shown, const struct node *map, const struct node *at,
+                        struct plugin *p) {
+    char path[2 * SHOWN];
+    path_join(path, sizeof path, shown, by->wraps);
+    if (!at || node_is_null(at))
+        return refuse_missing(r, s, param_find(by->params, by->wraps), shown, map);
+    if (at->kind != NODE_TEXT) return refuse_kind(r, at, path, "a single value");
+    if (!registry_find(s->registry, at->text, p))
+        return refuse_plugin(r, s->registry, path, at, at->text);
+    if (!p->wraps) return STATUS_OK;
+    return refuse(r, at,
+                  node_fail(at, r->e, "%s: '%s' cannot be one of its own kind", path, p->name));
+}
+
 static const struct section *section_of(const struct resolver *r, const struct section *parent,
                                         const char *key) {
     for (size_t i = 0; i < r->sections_n; i++)
@@ -224,13 +245,14 @@ static const struct section *section_of(const struct resolver *r, const struct s
     return NULL;
 }
 
-static int entry_read(struct resolver *r, const struct section *s, const struct param *more,
+static int entry_read(struct resolver *r, const struct section *s, struct joined more,
                       int tag_layer, struct settings *values, const char *shown,
                       const struct node *n) {
     const struct section *inside = section_of(r, s, n->key);
     if (inside) return STATUS_OK; /* read after the section's own keys */
     const struct param *p = param_find(s->params, n->key);
-    if (!p) p = param_find(more, n->key);
+    if (!p) p = param_find(more.plugin, n->key);
+    if (!p) p = param_find(more.wrapped, n->key);
     if (p) return value_read(r, values, p, shown, n);
     if (n->layer < tag_layer && registry_has_key(s->registry, n->key)) return STATUS_OK;
     return refuse_key(r, s, more, shown, n);
@@ -262,7 +284,7 @@ static int children_read(struct resolver *r, const struct section *s, const char
 static int map_read(struct resolver *r, const struct section *s, size_t i, const char *shown,
                     const struct node *map, bool is_given) {
     struct settings *values = section_settings(r->c, s, i);
-    struct plugin p = {0};
+    struct plugin p = {0}, inner = {0};
     int tag_layer = -1, status = STATUS_OK;
     if (is_given && node_is_null(map)) is_given = false;
     if (is_given && map->kind != NODE_MAP) return refuse_kind(r, map, shown, "a mapping of keys");
@@ -273,9 +295,17 @@ static int map_read(struct resolver *r, const struct section *s, size_t i, const
         *section_self(r->c, s, i) = p.self;
         if (tag) tag_layer = tag->layer;
     }
+    if (p.wraps) {
+        const struct node *of = is_given ? node_find(map, p.wraps) : NULL;
+        status = wrapped_read(r, s, &p, shown, map, of, &inner);
+        if (status) return status;
+        if (of->layer > tag_layer) tag_layer = of->layer;
+    }
     settings_init(values, s->params, p.params);
+    settings_append(values, inner.params);
+    const struct joined more = {p.params, inner.params};
     for (const struct node *n = is_given ? map->child : NULL; n && !status; n = n->next)
-        status = entry_read(r, s, p.params, tag_layer, values, shown, n);
+        status = entry_read(r, s, more, tag_layer, values, shown, n);
     if (!status) status = check_required(r, s, values, shown, map);
     if (!status) status = children_read(r, s, shown, map);
     return status;
@@ -392,7 +422,7 @@ static int check_probes(struct resolver *r) {
 }
 
 static int check_data(struct resolver *r) {
-    const struct dataset_type *d = r->c->dataset;
+    const struct dataset_type *d = dataset_source(&r->c->data, r->c->dataset);
     const struct node *flip = node_near(r->root, "data.augment.flip");
     const struct node *set = node_near(r->root, "data.set");
     if (d->needs_path && !settings_is_set(&r->c->data, "path"))

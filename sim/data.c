@@ -46,6 +46,11 @@ const struct dataset_type *dataset_find(const char *name) {
     return NULL;
 }
 
+const struct dataset_type *dataset_source(const struct settings *data,
+                                          const struct dataset_type *t) {
+    return t->wraps ? dataset_find(settings_text(data, t->wraps)) : t;
+}
+
 const struct param data_common_params[] = {
     {.name = "set", .type = PARAM_TEXT, .preset = NULL, .doc = "The data set."},
     {.name = "path",
@@ -318,12 +323,13 @@ static int path_check(const struct settings *s, const struct dataset_type *t, st
 static int dataset_fill(const struct settings *s, uint64_t seed, struct dataset *d,
                         struct error *e) {
     const int64_t train = settings_int(s, "train"), validation = settings_int(s, "validation");
+    const struct dataset_type *source = dataset_source(s, d->type);
     const struct data_request r = {.settings = s,
                                    .seed = seed,
                                    .train = train ? (size_t)(train + validation) : 0,
                                    .test = (size_t)settings_int(s, "test"),
-                                   .balance = settings_bool(s, "balance") && !d->type->own_prior};
-    int status = path_check(s, d->type, e);
+                                   .balance = settings_bool(s, "balance") && !source->own_prior};
+    int status = path_check(s, source, e);
     if (!status) status = d->type->read(&r, d, e);
     if (!status && (d->train.n == 0 || d->test.n == 0))
         status = error_set(e, STATUS_USAGE, "data.set: %s has no %s examples here", d->type->name,
@@ -416,6 +422,9 @@ static int files_verify(const struct dataset_type *t, const char *path, FILE *ou
 int data_verify(const struct dataset_type *t, const char *path, FILE *out, struct error *e) {
     struct settings s;
     struct dataset d;
+    if (t->wraps)
+        return error_set(e, STATUS_USAGE,
+                         "data verify: %s is made of another data set: verify that one", t->name);
     int status = t->official ? files_verify(t, path, out, e) : STATUS_OK;
     if (status) return status;
     settings_init(&s, data_common_params, t->params);

@@ -28,14 +28,14 @@ enum modality_kind {
 struct modality {
     char name[DATA_NAME]; /* "image" */
     enum modality_kind kind;
-    size_t H, W, C;   /* C <= DATA_CHANNELS */
-    size_t tokens;    /* MODALITY_TOKENS: size of the vocabulary, else 0 */
-    bool has_hint;    /* MODALITY_TOKENS: slot `hint_slot`, empty in clean data, may give the answer
+    size_t H, W, C; /* C <= DATA_CHANNELS */
+    size_t tokens;  /* MODALITY_TOKENS: size of the vocabulary, else 0 */
+    bool has_hint;  /* MODALITY_TOKENS: slot `hint_slot`, empty in clean data, may give the answer
                          away: token hint_first + k names class k */
     size_t hint_slot, hint_first;
     size_t hidden_left, hidden_right; /* so many columns at each side are 0 to the net (after
                                          normalization), whatever is stored: half a view */
-    bool bytes;                                    /* stored as uint8_t 0..255, else as float */
+    bool bytes;                       /* stored as uint8_t 0..255, else as float */
     double mean[DATA_CHANNELS], sd[DATA_CHANNELS]; /* of the clean training examples, as stored;
                                                       0 and 1 for tokens */
 };
@@ -53,7 +53,7 @@ struct dataset {
     size_t modalities_n;
     struct modality modality[DATA_MODALITIES];
     size_t K;
-    char **class_names; /* [K]; owned */
+    char **class_names;   /* [K]; owned */
     uint8_t *class_group; /* [K] kind of question that a class answers; NULL: all the same; owned */
     struct examples train, validation, test;
     char
@@ -81,6 +81,9 @@ struct dataset_type {
     const char *name;
     const char *doc;            /* one sentence, with the source */
     const struct param *params; /* its own keys of the data section, beside the common ones */
+    /* Its key that names the set it is made of, whose keys join and whose answers to the next three
+     * hold; NULL: it stands alone. */
+    const char *wraps;
     bool needs_path;
     bool flip_allowed; /* a horizontal flip keeps the label (not for digits) */
     bool own_prior;    /* how frequent classes are is part of the set: data.balance has no effect */
@@ -93,6 +96,9 @@ struct dataset_type {
 };
 
 const struct dataset_type *dataset_find(const char *name);
+/* The type whose files are read: the one that `t` is made of, or t itself. */
+const struct dataset_type *dataset_source(const struct settings *data,
+                                          const struct dataset_type *t);
 const struct dataset_type *const *dataset_list(size_t *n);
 
 extern const struct param data_common_params[]; /* set path train validation test balance seed */

@@ -16,10 +16,9 @@
         size_t n;                                                                                  \
         const struct type *const *all = list(&n);                                                  \
         if (i >= n) return false;                                                                  \
-        *p = (struct plugin){all[i]->name, all[i]->doc, all[i]->params, all[i]};                   \
+        *p = (struct plugin){all[i]->name, all[i]->doc, all[i]->params, all[i], NULL};             \
         return true;                                                                               \
     }
-REGISTRY(dataset, dataset_type, dataset_list)
 REGISTRY(arch, arch, arch_list)
 REGISTRY(optimizer, optimizer, optimizer_list)
 REGISTRY(schedule, schedule, schedule_list)
@@ -30,7 +29,15 @@ static bool measure_at(size_t i, struct plugin *p) {
     size_t n;
     const struct measure *const *all = measure_list(&n);
     if (i >= n) return false;
-    *p = (struct plugin){all[i]->name, all[i]->doc, NULL, all[i]};
+    *p = (struct plugin){all[i]->name, all[i]->doc, NULL, all[i], NULL};
+    return true;
+}
+
+static bool dataset_at(size_t i, struct plugin *p) {
+    size_t n;
+    const struct dataset_type *const *all = dataset_list(&n);
+    if (i >= n) return false;
+    *p = (struct plugin){all[i]->name, all[i]->doc, all[i]->params, all[i], all[i]->wraps};
     return true;
 }
 

@@ -14,7 +14,9 @@
 struct plugin {
     const char *name, *doc;
     const struct param *params;
-    const void *self; /* const struct deficit *, ... */
+    const void *self;  /* const struct deficit *, ... */
+    const char *wraps; /* its key that names another one of the registry, which it stands on and
+                          whose keys join the section, too; NULL: none */
 };
 
 struct registry {
