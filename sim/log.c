@@ -74,6 +74,13 @@ static void put_modalities(struct h5_writer *w, const struct dataset *d) {
                        &(struct h5_about){NULL, "modality", NULL});
 }
 
+static void put_branches(struct h5_writer *w, const struct log_about *a, const struct rows *rows) {
+    if (!rows->widths.branches) return;
+    h5_put_scale_texts(
+        w, "branch", a->branches, rows->widths.branches,
+        &(struct h5_about){NULL, "branch", "Each modality's encoder, and the trunk."});
+}
+
 static void put_probes(struct h5_writer *w, const struct log_about *a) {
     if (!a->probe_index) return;
     int64_t *position = malloc((a->probes + 1) * sizeof *position);
@@ -219,9 +226,10 @@ int log_write(const char *path, const struct log_about *a, struct rows *rows, in
               const char *status, struct error *e) {
     struct h5_writer *w = h5_create(path);
     put_epochs(w, last);
-    h5_put_scale_texts(w, "layer", a->layers, rows->layers,
+    h5_put_scale_texts(w, "layer", a->layers, rows->widths.layers,
                        &(struct h5_about){NULL, "layer", NULL});
     put_modalities(w, a->data);
+    put_branches(w, a, rows);
     rows_put(rows, w, 0, last);
     put_rates(w, a->timeline, last);
     put_path(w, rows, last);

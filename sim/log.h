@@ -13,9 +13,10 @@ struct log_about {
     const struct config *config;
     const struct timeline *timeline;
     const struct dataset *data;
-    const char *const *layers; /* [rows->layers] */
-    const char *twin_id;       /* run id of the clean twin */
-    const char *created;       /* UTC, ISO 8601; see log_time */
+    const char *const *layers;   /* [rows->widths.layers] */
+    const char *const *branches; /* [rows->widths.branches] */
+    const char *twin_id;         /* run id of the clean twin */
+    const char *created;         /* UTC, ISO 8601; see log_time */
     int threads;
     const uint32_t *probe_index; /* [probes] official indices, NULL: no Fisher */
     size_t probes;

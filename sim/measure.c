@@ -6,7 +6,8 @@
  * stored: unaugmented, clean, and once more under the deficits.
  *
  * eval.norm: refreshed gives batch normalization statistics of one pass over the current training
- * data (augmented, under the deficit, in file order), on a copy that is thrown away afterwards. */
+ * data (augmented, under the deficit, in file order), on a copy that is thrown away afterwards. The
+ * registered measures, which are due with the evaluation, see the same statistics. */
 #include "sim/measure.h"
 
 #include <math.h>
@@ -92,24 +93,21 @@ static int create_views(struct run *r, struct error *e) {
     return status;
 }
 
-/* Series that the chosen measures add behind the core ones. */
-static size_t measure_series(const struct run *r, struct series more[SERIES_MAX]) {
-    size_t n, count = 0;
+/* The measures of the config, in its order. */
+static size_t measures_chosen(const struct run *r, const struct measure *chosen[SERIES_MAX]) {
+    size_t n;
     const char *const *names = settings_texts(&r->config->top, "measures", &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct measure *m = measure_find(names[i]);
-        for (size_t k = 0; k < m->series_n; k++)
-            more[count++] = (struct series){m->series[k].name, m->series[k].axis == PER_LAYER,
-                                            m->series[k].units, m->series[k].long_name, m->doc};
-    }
-    return count;
+    for (size_t i = 0; i < n; i++) chosen[i] = measure_find(names[i]);
+    return n;
 }
 
 int measure_create(struct run *r, struct error *e) {
-    struct series more[SERIES_MAX];
-    size_t layers, more_n = measure_series(r, more);
-    net_layers(r->net, &layers);
-    int status = rows_create(&r->rows, r->timeline->total + 1, layers, more, more_n, e);
+    const struct measure *chosen[SERIES_MAX];
+    size_t n = measures_chosen(r, chosen);
+    struct rows_widths widths = {.modalities = r->data->modalities_n};
+    net_layers(r->net, &widths.layers);
+    net_branches(r->net, &widths.branches);
+    int status = rows_create(&r->rows, r->timeline->total + 1, &widths, chosen, n, e);
     if (!status) status = create_probes(r, e);
     return status ? status : create_views(r, e);
 }
@@ -123,6 +121,23 @@ void measure_free(struct run *r) {
     for (size_t m = 0; m < DATA_MODALITIES; m++) free(r->probes.x[m]);
     free(r->probes.label);
     free(r->probes.index);
+}
+
+/* A view's examples, for those who ask for some of them. */
+struct viewer {
+    struct run *run;
+    const struct view *view;
+};
+
+static void feed_examples(void *context, struct net *net, size_t first, size_t n, int32_t *label) {
+    struct viewer *v = context;
+    struct feed_batch batch = {v->view, NULL, first, n, 0, false};
+    feed_assemble(v->run->config, &batch, net, label, v->run->scratch);
+}
+
+static struct measure_examples examples_of(struct viewer *v) {
+    return (struct measure_examples){
+        .n = v->view->source->n, .batch = v->run->batch, .feed = feed_examples, .context = v};
 }
 
 /* ---- evaluation ------------------------------------------------------------------------------ */
@@ -172,15 +187,6 @@ static void refresh_norms(struct run *r) {
     }
 }
 
-static int evaluate_refreshed(struct run *r, struct error *e) {
-    size_t bytes = net_buffers_count(r->net) * sizeof(real);
-    memcpy(r->buffers, net_buffers(r->net), bytes);
-    if (r->state.epoch > 0) refresh_norms(r);
-    int status = evaluate_all(r, e);
-    memcpy(net_buffers(r->net), r->buffers, bytes);
-    return status;
-}
-
 static void weight_norm(struct run *r) {
     const real *w = net_params(r->net);
     double sum = 0.0;
@@ -191,32 +197,30 @@ static void weight_norm(struct run *r) {
 /* ---- registered measures --------------------------------------------------------------------- */
 
 static int registered(struct run *r, struct error *e) {
-    size_t n, series = SERIES_CORE;
-    const char *const *names = settings_texts(&r->config->top, "measures", &n);
-    struct measure_context context = {.net = r->net};
+    const struct measure *chosen[SERIES_MAX];
+    size_t n = measures_chosen(r, chosen), series = SERIES_CORE;
+    struct viewer viewer = {r, &r->test};
+    struct measure_context context = {
+        .net = r->net, .test = examples_of(&viewer), .seed = r->config->data_seed};
     for (size_t i = 0; i < n; i++) {
-        const struct measure *m = measure_find(names[i]);
         double *out[SERIES_MAX];
-        for (size_t k = 0; k < m->series_n; k++)
-            out[k] = rows_at(&r->rows, series + k, r->state.epoch);
-        int status = m->measure(&context, out, e);
+        for (size_t k = 0; k < chosen[i]->series_n; k++)
+            out[k] = rows_at(&r->rows, series++, r->state.epoch);
+        int status = chosen[i]->measure(&context, out, e);
         if (status) return status;
-        series += m->series_n;
     }
     return STATUS_OK;
 }
 
 /* ---- Fisher information ---------------------------------------------------------------------- */
 
-struct prober {
-    struct run *run;
-    const struct view *view;
-};
-
-static void feed_probes(void *context, struct net *net, size_t first, size_t n, int32_t *label) {
-    struct prober *p = context;
-    struct feed_batch batch = {p->view, NULL, first, n, 0, false};
-    feed_assemble(p->run->config, &batch, net, label, p->run->scratch);
+/* Each encoder's trace over the sum of the others'; NaN where that sum is 0. */
+static void branch_ratio(const double *trace, size_t modalities, double *ratio) {
+    for (size_t m = 0; m < modalities; m++) {
+        double others = 0.0;
+        for (size_t k = 0; k < modalities; k++) others += k == m ? 0.0 : trace[k];
+        ratio[m] = others > 0.0 ? trace[m] / others : NAN;
+    }
 }
 
 /* The series of one view lie in the order of enum series_id, from its trace on. */
@@ -224,21 +228,26 @@ static int fisher(struct run *r, const struct view *v, size_t trace_series, stru
     if (!v->source) return STATUS_OK;
     const struct settings *s = &r->config->fisher;
     int64_t row = r->state.epoch;
-    struct prober prober = {r, v};
-    struct measure_examples probes = {
-        .n = v->source->n, .batch = r->batch, .feed = feed_probes, .context = &prober};
+    struct viewer viewer = {r, v};
+    struct measure_examples probes = examples_of(&viewer);
     size_t offset = trace_series - FISHER_TRACE;
     struct fisher_result result = {
         .layer_trace = rows_at(&r->rows, FISHER_LAYER_TRACE + offset, row),
-        .layer_stderr = rows_at(&r->rows, FISHER_LAYER_TRACE_STDERR + offset, row)};
+        .layer_stderr = rows_at(&r->rows, FISHER_LAYER_TRACE_STDERR + offset, row),
+        .branch_trace = rows_at(&r->rows, FISHER_BRANCH_TRACE + offset, row),
+        .branch_stderr = rows_at(&r->rows, FISHER_BRANCH_TRACE_STDERR + offset, row)};
     int status = fisher_trace(r->net, &probes, fisher_estimator(settings_text(s, "estimator")),
                               (int)settings_int(s, "draws"), r->config->train_seed, (uint32_t)row,
                               &result, e);
+    if (status) return status;
     *rows_at(&r->rows, FISHER_TRACE + offset, row) = result.trace;
     *rows_at(&r->rows, FISHER_TRACE_STDERR + offset, row) = result.trace_stderr;
     *rows_at(&r->rows, FISHER_ENTROPY + offset, row) = result.entropy;
     *rows_at(&r->rows, FISHER_LOSS + offset, row) = result.loss;
-    return status;
+    if (r->rows.widths.branches)
+        branch_ratio(result.branch_trace, r->rows.widths.modalities,
+                     rows_at(&r->rows, FISHER_BRANCH_RATIO + offset, row));
+    return STATUS_OK;
 }
 
 /* ---- a row ----------------------------------------------------------------------------------- */
@@ -247,10 +256,22 @@ static bool is_due(int64_t epoch, int64_t every) {
     return every > 0 && epoch % every == 0;
 }
 
-static int measure_evaluation(struct run *r, struct error *e) {
-    bool refreshed = settings_is(&r->config->eval, "norm", "refreshed");
-    int status = refreshed ? evaluate_refreshed(r, e) : evaluate_all(r, e);
-    return status ? status : registered(r, e);
+enum { TEST_DATA = 1, MEASURES = 2 };
+
+static int evaluate_these(struct run *r, int which, struct error *e) {
+    int status = which & TEST_DATA ? evaluate_all(r, e) : STATUS_OK;
+    return !status && which & MEASURES ? registered(r, e) : status;
+}
+
+/* With the statistics that eval.norm asks for; the running ones are put back. */
+static int measure_evaluation(struct run *r, int which, struct error *e) {
+    size_t bytes = net_buffers_count(r->net) * sizeof(real);
+    if (!settings_is(&r->config->eval, "norm", "refreshed")) return evaluate_these(r, which, e);
+    memcpy(r->buffers, net_buffers(r->net), bytes);
+    if (r->state.epoch > 0) refresh_norms(r);
+    int status = evaluate_these(r, which, e);
+    memcpy(net_buffers(r->net), r->buffers, bytes);
+    return status;
 }
 
 static int measure_fisher(struct run *r, struct error *e) {
@@ -258,23 +279,33 @@ static int measure_fisher(struct run *r, struct error *e) {
     return status ? status : fisher(r, &r->probe_deficit, FISHER_DEFICIT_TRACE, e);
 }
 
-int measure_row(struct run *r, struct error *e) {
+/* What of the evaluation is due. */
+static int due(const struct run *r) {
     int64_t epoch = r->state.epoch;
-    int status = STATUS_OK;
+    int which = is_due(epoch, settings_int(&r->config->eval, "every")) ? TEST_DATA : 0;
+    return which | (is_due(epoch, timeline_measures_every(r->config)) ? MEASURES : 0);
+}
+
+int measure_row(struct run *r, struct error *e) {
+    int which = due(r), status = STATUS_OK;
     weight_norm(r);
-    if (is_due(epoch, settings_int(&r->config->eval, "every"))) status = measure_evaluation(r, e);
-    if (!status && is_due(epoch, settings_int(&r->config->fisher, "every")))
+    if (which) status = measure_evaluation(r, which, e);
+    if (!status && is_due(r->state.epoch, settings_int(&r->config->fisher, "every")))
         status = measure_fisher(r, e);
     return status;
 }
 
-int measure_time(struct run *r, double *evaluation, double *fisher, struct error *e) {
+int measure_time(struct run *r, struct measure_seconds *s, struct error *e) {
     double began = system_seconds();
-    int status = measure_evaluation(r, e);
-    *evaluation = system_seconds() - began;
+    int status = measure_evaluation(r, TEST_DATA, e);
+    s->evaluation = system_seconds() - began;
+    if (status) return status;
+    began = system_seconds();
+    status = measure_evaluation(r, MEASURES, e);
+    s->measures = system_seconds() - began;
     if (status) return status;
     began = system_seconds();
     status = measure_fisher(r, e);
-    *fisher = system_seconds() - began;
+    s->fisher = system_seconds() - began;
     return status;
 }

@@ -11,11 +11,15 @@ int measure_create(struct run *r, struct error *e);
 void measure_free(struct run *r);
 
 /* Fill the row of the current epoch with what is due: evaluation every eval.every epochs, Fisher
- * information every fisher.every, the registered measures with the evaluation. STATUS_DIVERGED when
+ * information every fisher.every, the registered measures with those evaluations whose epoch
+ * eval.measures_every divides. STATUS_DIVERGED when
  * a loss is not finite. */
 int measure_row(struct run *r, struct error *e);
 
-/* Seconds that evaluation and Fisher information take, each done once whether due or not. */
-int measure_time(struct run *r, double *evaluation, double *fisher, struct error *e);
+/* What a row costs: each part done once, whether due or not. */
+struct measure_seconds {
+    double evaluation, measures, fisher;
+};
+int measure_time(struct run *r, struct measure_seconds *s, struct error *e);
 
 #endif

@@ -12,64 +12,95 @@
 
 #define TEXT_FISHER                                                                                \
     "Estimated per example in eval mode on the fixed probe set; see fisher_estimator."
+#define TEXT_BRANCH "Sum over a branch's layers; the branches sum to the trace of the whole."
+#define TEXT_RATIO                                                                                 \
+    "The modality's encoder over the sum of the other encoders; the trunk is in neither."
 
-static const struct series core[SERIES_CORE] = {
-    [TRAIN_LOSS] = {"train_loss", false, "nats", "training loss",
+static const struct measure_series core[SERIES_CORE] = {
+    [TRAIN_LOSS] = {"train_loss", "nats", "training loss", PER_ROW,
                     "Mean over the epoch's batches as trained: augmented, under the deficit."},
-    [TRAIN_ACCURACY] = {"train_accuracy", false, "1", "training accuracy",
+    [TRAIN_ACCURACY] = {"train_accuracy", "1", "training accuracy", PER_ROW,
                         "Mean over the epoch's batches as trained: augmented, under the deficit."},
-    [TEST_LOSS] = {"test_loss", false, "nats", "test loss", "Clean test examples."},
-    [TEST_ACCURACY] = {"test_accuracy", false, "1", "test accuracy", "Clean test examples."},
-    [VALIDATION_LOSS] = {"validation_loss", false, "nats", "validation loss",
+    [TEST_LOSS] = {"test_loss", "nats", "test loss", PER_ROW, "Clean test examples."},
+    [TEST_ACCURACY] = {"test_accuracy", "1", "test accuracy", PER_ROW, "Clean test examples."},
+    [VALIDATION_LOSS] = {"validation_loss", "nats", "validation loss", PER_ROW,
                          "Clean examples of the training files, never trained on."},
-    [VALIDATION_ACCURACY] = {"validation_accuracy", false, "1", "validation accuracy",
+    [VALIDATION_ACCURACY] = {"validation_accuracy", "1", "validation accuracy", PER_ROW,
                              "Clean examples of the training files, never trained on."},
-    [TEST_DEFICIT_LOSS] = {"test_deficit_loss", false, "nats", "test loss under the deficits",
+    [TEST_DEFICIT_LOSS] = {"test_deficit_loss", "nats", "test loss under the deficits", PER_ROW,
                            "Test examples under every deficit of the config, in force or not."},
-    [TEST_DEFICIT_ACCURACY] = {"test_deficit_accuracy", false, "1",
-                               "test accuracy under the deficits",
+    [TEST_DEFICIT_ACCURACY] = {"test_deficit_accuracy", "1", "test accuracy under the deficits",
+                               PER_ROW,
                                "Test examples under every deficit of the config, in force or not."},
-    [FISHER_TRACE] = {"fisher_trace", false, "nats", "Fisher trace, clean probes", TEXT_FISHER},
-    [FISHER_TRACE_STDERR] = {"fisher_trace_stderr", false, "nats",
-                             "standard error of fisher_trace over probes", NULL},
-    [FISHER_ENTROPY] = {"fisher_entropy", false, "nats", "mean predictive entropy of the probes",
+    [FISHER_TRACE] = {"fisher_trace", "nats", "Fisher trace, clean probes", PER_ROW, TEXT_FISHER},
+    [FISHER_TRACE_STDERR] = {"fisher_trace_stderr", "nats",
+                             "standard error of fisher_trace over probes", PER_ROW, NULL},
+    [FISHER_ENTROPY] = {"fisher_entropy", "nats", "mean predictive entropy of the probes", PER_ROW,
                         "As it goes to 0 the trace does too."},
-    [FISHER_LOSS] = {"fisher_loss", false, "nats", "mean loss of the probes", NULL},
-    [FISHER_LAYER_TRACE] = {"fisher_layer_trace", true, "nats", "Fisher trace by layer",
+    [FISHER_LOSS] = {"fisher_loss", "nats", "mean loss of the probes", PER_ROW, NULL},
+    [FISHER_LAYER_TRACE] = {"fisher_layer_trace", "nats", "Fisher trace by layer", PER_LAYER,
                             "Sums to fisher_trace."},
-    [FISHER_LAYER_TRACE_STDERR] = {"fisher_layer_trace_stderr", true, "nats",
-                                   "standard error of fisher_layer_trace over probes", NULL},
-    [FISHER_DEFICIT_TRACE] = {"fisher_deficit_trace", false, "nats",
-                              "Fisher trace, probes under the deficits", TEXT_FISHER},
-    [FISHER_DEFICIT_TRACE_STDERR] = {"fisher_deficit_trace_stderr", false, "nats",
-                                     "standard error of fisher_deficit_trace over probes", NULL},
-    [FISHER_DEFICIT_ENTROPY] = {"fisher_deficit_entropy", false, "nats",
-                                "mean predictive entropy of the spoiled probes", NULL},
-    [FISHER_DEFICIT_LOSS] = {"fisher_deficit_loss", false, "nats",
-                             "mean loss of the spoiled probes", NULL},
-    [FISHER_DEFICIT_LAYER_TRACE] = {"fisher_deficit_layer_trace", true, "nats",
-                                    "Fisher trace by layer, probes under the deficits", NULL},
+    [FISHER_LAYER_TRACE_STDERR] = {"fisher_layer_trace_stderr", "nats",
+                                   "standard error of fisher_layer_trace over probes", PER_LAYER,
+                                   NULL},
+    [FISHER_BRANCH_TRACE] = {"fisher_branch_trace", "nats", "Fisher trace by branch", PER_BRANCH,
+                             TEXT_BRANCH},
+    [FISHER_BRANCH_TRACE_STDERR] = {"fisher_branch_trace_stderr", "nats",
+                                    "standard error of fisher_branch_trace over probes", PER_BRANCH,
+                                    NULL},
+    [FISHER_BRANCH_RATIO] = {"fisher_branch_ratio", "1",
+                             "Fisher trace of an encoder over that of the others", PER_MODALITY,
+                             TEXT_RATIO},
+    [FISHER_DEFICIT_TRACE] = {"fisher_deficit_trace", "nats",
+                              "Fisher trace, probes under the deficits", PER_ROW, TEXT_FISHER},
+    [FISHER_DEFICIT_TRACE_STDERR] = {"fisher_deficit_trace_stderr", "nats",
+                                     "standard error of fisher_deficit_trace over probes", PER_ROW,
+                                     NULL},
+    [FISHER_DEFICIT_ENTROPY] = {"fisher_deficit_entropy", "nats",
+                                "mean predictive entropy of the spoiled probes", PER_ROW, NULL},
+    [FISHER_DEFICIT_LOSS] = {"fisher_deficit_loss", "nats", "mean loss of the spoiled probes",
+                             PER_ROW, NULL},
+    [FISHER_DEFICIT_LAYER_TRACE] = {"fisher_deficit_layer_trace", "nats",
+                                    "Fisher trace by layer, probes under the deficits", PER_LAYER,
+                                    NULL},
     [FISHER_DEFICIT_LAYER_TRACE_STDERR] =
-        {"fisher_deficit_layer_trace_stderr", true, "nats",
-         "standard error of fisher_deficit_layer_trace over probes", NULL},
-    [GRAD_NORM] = {"grad_norm", false, "1", "norm of the batch gradient",
+        {"fisher_deficit_layer_trace_stderr", "nats",
+         "standard error of fisher_deficit_layer_trace over probes", PER_LAYER, NULL},
+    [FISHER_DEFICIT_BRANCH_TRACE] = {"fisher_deficit_branch_trace", "nats",
+                                     "Fisher trace by branch, probes under the deficits",
+                                     PER_BRANCH, TEXT_BRANCH},
+    [FISHER_DEFICIT_BRANCH_TRACE_STDERR] =
+        {"fisher_deficit_branch_trace_stderr", "nats",
+         "standard error of fisher_deficit_branch_trace over probes", PER_BRANCH, NULL},
+    [FISHER_DEFICIT_BRANCH_RATIO] =
+        {"fisher_deficit_branch_ratio", "1",
+         "Fisher trace of an encoder over that of the others, probes under the deficits",
+         PER_MODALITY, TEXT_RATIO},
+    [GRAD_NORM] = {"grad_norm", "1", "norm of the batch gradient", PER_ROW,
                    "Mean over the epoch's batches of the Euclidean norm over all parameters."},
-    [UPDATE_NORM] = {"update_norm", false, "1", "distance moved in the epoch",
+    [UPDATE_NORM] = {"update_norm", "1", "distance moved in the epoch", PER_ROW,
                      "Euclidean norm of w(e) - w(e-1) over all parameters."},
-    [WEIGHT_NORM] = {"weight_norm", false, "1", "norm of the parameters",
+    [WEIGHT_NORM] = {"weight_norm", "1", "norm of the parameters", PER_ROW,
                      "Euclidean norm over all parameters, biases and normalization included."},
-    [WALL_SECONDS] = {"wall_seconds", false, "s", "wall time of the epoch",
+    [WALL_SECONDS] = {"wall_seconds", "s", "wall time of the epoch", PER_ROW,
                       "Training and measuring; not reproducible."},
 };
 
-int rows_create(struct rows *r, int64_t n, size_t layers, const struct series *more, size_t more_n,
-                struct error *e) {
-    *r = (struct rows){.n = n, .layers = layers, .series_n = SERIES_CORE + more_n};
-    assert(r->series_n <= SERIES_MAX);
-    memcpy(r->series, core, sizeof core);
-    if (more_n) memcpy(r->series + SERIES_CORE, more, more_n * sizeof *more);
+static void add_series(struct rows *r, const struct measure *m) {
+    assert(r->series_n + m->series_n <= SERIES_MAX);
+    for (size_t i = 0; i < m->series_n; i++) {
+        r->series[r->series_n] = &m->series[i];
+        r->bins[r->series_n++] = m->bins;
+    }
+}
+
+int rows_create(struct rows *r, int64_t n, const struct rows_widths *widths,
+                const struct measure *const *measures, size_t measures_n, struct error *e) {
+    *r = (struct rows){.n = n, .widths = *widths, .series_n = SERIES_CORE};
+    for (size_t s = 0; s < SERIES_CORE; s++) r->series[s] = &core[s];
+    for (size_t i = 0; i < measures_n; i++) add_series(r, measures[i]);
     for (size_t s = 0; s < r->series_n; s++) {
-        size_t count = (size_t)n * (r->series[s].per_layer ? layers : 1);
+        size_t count = (size_t)n * rows_width(r, s);
         r->values[s] = malloc((count ? count : 1) * sizeof(double));
         if (!r->values[s]) {
             rows_free(r);
@@ -86,44 +117,83 @@ void rows_free(struct rows *r) {
     *r = (struct rows){0};
 }
 
-static size_t width(const struct rows *r, size_t s) {
-    return r->series[s].per_layer ? r->layers : 1;
+size_t rows_width(const struct rows *r, size_t series) {
+    const struct rows_widths *w = &r->widths;
+    const size_t widths[] = {[PER_ROW] = 1,
+                             [PER_LAYER] = w->layers,
+                             [PER_MODALITY] = w->modalities,
+                             [PER_BRANCH] = w->branches,
+                             [PER_BIN] = r->bins[series] ? r->bins[series]->n : 0};
+    return widths[r->series[series]->axis];
 }
 
 double *rows_at(struct rows *r, size_t series, int64_t row) {
-    return r->values[series] + (size_t)row * width(r, series);
+    return r->values[series] + (size_t)row * rows_width(r, series);
 }
 
-static bool measured(const double *v, size_t n) {
+static const char *axis_name(const struct rows *r, size_t s) {
+    static const char *const names[] = {
+        [PER_LAYER] = "layer", [PER_MODALITY] = "modality", [PER_BRANCH] = "branch"};
+    enum measure_axis axis = r->series[s]->axis;
+    return axis == PER_BIN ? r->bins[s]->name : names[axis];
+}
+
+static bool is_measured(const struct rows *r, size_t s, int64_t first, int64_t last) {
+    size_t wide = rows_width(r, s), n = (size_t)(last - first + 1) * wide;
+    const double *v = r->values[s] + (size_t)first * wide;
     for (size_t i = 0; i < n; i++)
         if (!isnan(v[i])) return true;
     return false;
 }
 
+bool rows_have(const struct rows *r, enum measure_axis axis, int64_t first, int64_t last) {
+    for (size_t s = 0; s < r->series_n; s++)
+        if (r->series[s]->axis == axis && is_measured(r, s, first, last)) return true;
+    return false;
+}
+
+/* A histogram's scale. */
+static void put_bins(struct h5_writer *w, const struct measure_bins *b) {
+    double *center = malloc(b->n * sizeof *center), n = (double)b->n;
+    if (!center) abort();
+    for (size_t i = 0; i < b->n; i++) {
+        double at = (double)i + 0.5;
+        center[i] = (b->low * (n - at) + b->high * at) / n;
+    }
+    struct h5_about about = {"1", b->long_name, "Centers of bins of equal width."};
+    h5_put_scale_reals(w, b->name, center, b->n, &about);
+    free(center);
+}
+
 void rows_put(const struct rows *r, struct h5_writer *w, int64_t first, int64_t last) {
-    static const char *const dims[] = {"epoch", "layer"};
+    const struct measure_bins *bins = NULL; /* put last; a measure's series lie side by side */
     for (size_t s = 0; s < r->series_n; s++) {
-        const struct series *is = &r->series[s];
-        size_t wide = width(r, s);
-        const double *v = r->values[s] + (size_t)first * wide;
-        if (!measured(v, (size_t)(last - first + 1) * wide)) continue;
+        const struct measure_series *is = r->series[s];
+        if (!is_measured(r, s, first, last)) continue;
+        if (is->axis == PER_BIN && r->bins[s] != bins) put_bins(w, bins = r->bins[s]);
+        const double *v = r->values[s] + (size_t)first * rows_width(r, s);
         struct h5_about about = {is->units, is->long_name, is->note};
-        h5_put_doubles(w, is->name, v, is->per_layer ? 2 : 1, dims, &about);
+        h5_put_doubles(w, is->name, v, is->axis == PER_ROW ? 1 : 2,
+                       (const char *[]){"epoch", axis_name(r, s)}, &about);
     }
 }
 
 /* ---- the chain of files ---------------------------------------------------------------------- */
 
+static void put_places(struct h5_writer *w, const char *name, int64_t first, size_t n) {
+    int64_t *places = malloc((n + 1) * sizeof *places);
+    if (!places) abort();
+    for (size_t i = 0; i < n; i++) places[i] = first + (int64_t)i;
+    h5_put_scale_ints(w, name, places, n, NULL);
+    free(places);
+}
+
+/* Places are counted here; the log has their names. */
 static void put_scales(const struct rows *r, struct h5_writer *w, int64_t first, int64_t last) {
-    size_t n = (size_t)(last - first + 1);
-    int64_t *epochs = malloc(n * sizeof *epochs), *layers = calloc(r->layers + 1, sizeof *layers);
-    if (!epochs || !layers) abort();
-    for (size_t i = 0; i < n; i++) epochs[i] = first + (int64_t)i;
-    for (size_t i = 0; i < r->layers; i++) layers[i] = (int64_t)i;
-    h5_put_scale_ints(w, "epoch", epochs, n, NULL);
-    h5_put_scale_ints(w, "layer", layers, r->layers, NULL);
-    free(epochs);
-    free(layers);
+    put_places(w, "epoch", first, (size_t)(last - first + 1));
+    put_places(w, "layer", 0, r->widths.layers);
+    if (rows_have(r, PER_MODALITY, first, last)) put_places(w, "modality", 0, r->widths.modalities);
+    if (rows_have(r, PER_BRANCH, first, last)) put_places(w, "branch", 0, r->widths.branches);
 }
 
 int rows_save(const struct rows *r, const struct store *s, const struct timeline *t, int64_t first,
@@ -143,13 +213,15 @@ int rows_save(const struct rows *r, const struct store *s, const struct timeline
 static int read_link(struct rows *r, struct h5_reader *file, int64_t first, int64_t last,
                      struct error *e) {
     for (size_t s = 0; s < r->series_n; s++) {
-        size_t wide = width(r, s), shape[H5_RANK];
-        int rank = h5_shape(file, r->series[s].name, shape);
+        const struct measure_series *is = r->series[s];
+        size_t shape[H5_RANK];
+        int rank = h5_shape(file, is->name, shape);
         if (rank < 0) continue; /* never measured */
-        bool fits = rank == (r->series[s].per_layer ? 2 : 1) &&
-                    shape[0] == (size_t)(last - first + 1) && (rank == 1 || shape[1] == wide);
-        if (!fits) return error_set(e, STATUS_FAILED, "'%s' has another shape", r->series[s].name);
-        int status = h5_get_doubles(file, r->series[s].name, rows_at(r, s, first), e);
+        bool fits = rank == (is->axis == PER_ROW ? 1 : 2) &&
+                    shape[0] == (size_t)(last - first + 1) &&
+                    (rank == 1 || shape[1] == rows_width(r, s));
+        if (!fits) return error_set(e, STATUS_FAILED, "'%s' has another shape", is->name);
+        int status = h5_get_doubles(file, is->name, rows_at(r, s, first), e);
         if (status) return status;
     }
     return STATUS_OK;

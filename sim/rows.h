@@ -11,16 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "analysis/measures/measure.h"
 #include "base/error.h"
 #include "base/h5.h"
 #include "sim/store.h"
 #include "sim/timeline.h"
-
-struct series {
-    const char *name;
-    bool per_layer; /* (epoch, layer), else (epoch) */
-    const char *units, *long_name, *note;
-};
 
 /* The series that every run may have; measures of the registry add theirs behind. */
 enum series_id {
@@ -38,36 +33,52 @@ enum series_id {
     FISHER_LOSS,
     FISHER_LAYER_TRACE,
     FISHER_LAYER_TRACE_STDERR,
+    FISHER_BRANCH_TRACE,
+    FISHER_BRANCH_TRACE_STDERR,
+    FISHER_BRANCH_RATIO,
     FISHER_DEFICIT_TRACE,
     FISHER_DEFICIT_TRACE_STDERR,
     FISHER_DEFICIT_ENTROPY,
     FISHER_DEFICIT_LOSS,
     FISHER_DEFICIT_LAYER_TRACE,
     FISHER_DEFICIT_LAYER_TRACE_STDERR,
+    FISHER_DEFICIT_BRANCH_TRACE,
+    FISHER_DEFICIT_BRANCH_TRACE_STDERR,
+    FISHER_DEFICIT_BRANCH_RATIO,
     GRAD_NORM,
     UPDATE_NORM,
     WEIGHT_NORM,
     WALL_SECONDS,
     SERIES_CORE
 };
-enum { SERIES_MAX = 64 };
+enum { SERIES_MAX = 128 };
 
-struct rows {
-    int64_t n;     /* rows there is room for: total + 1 */
-    size_t layers; /* L */
-    size_t series_n;
-    struct series series[SERIES_MAX];
-    double *values[SERIES_MAX]; /* [n] or [n, L]; owned */
+/* How many numbers a series has in a row, by its axis. A net of one input has no branches. */
+struct rows_widths {
+    size_t layers, modalities, branches;
 };
 
-int rows_create(struct rows *r, int64_t n, size_t layers, const struct series *more, size_t more_n,
-                struct error *e);
-void rows_free(struct rows *r);
-double *rows_at(struct rows *r, size_t series, int64_t row); /* 1 or L values */
+struct rows {
+    int64_t n; /* rows there is room for: total + 1 */
+    struct rows_widths widths;
+    size_t series_n;
+    const struct measure_series *series[SERIES_MAX];
+    const struct measure_bins *bins[SERIES_MAX]; /* of those PER_BIN */
+    double *values[SERIES_MAX];                  /* [n, width]; owned */
+};
 
-/* Put the series, rows 0..last, into a file that has scales "epoch" and "layer". Series that were
- * never measured are left out. */
+/* The core series, then those of the measures, all NaN. */
+int rows_create(struct rows *r, int64_t n, const struct rows_widths *widths,
+                const struct measure *const *measures, size_t measures_n, struct error *e);
+void rows_free(struct rows *r);
+size_t rows_width(const struct rows *r, size_t series);
+double *rows_at(struct rows *r, size_t series, int64_t row); /* as many values as it is wide */
+
+/* Put the series, rows first..last, into a file that has the scales "epoch" and "layer", and
+ * "modality" and "branch" where a series was measured along them (rows_have); the bins of histograms
+ * become scales here. Series that were never measured are left out. */
 void rows_put(const struct rows *r, struct h5_writer *w, int64_t first, int64_t last);
+bool rows_have(const struct rows *r, enum measure_axis axis, int64_t first, int64_t last);
 
 /* The chain. Rows first..last of the segment in progress or kept; STORED_KEPT is synced. */
 int rows_save(const struct rows *r, const struct store *s, const struct timeline *t, int64_t first,

@@ -279,11 +279,12 @@ static void report_progress(struct run *r) {
 }
 
 static int write_log(struct run *r, const char *created, const char *status, struct error *e) {
-    size_t layers;
+    size_t layers, branches;
     struct log_about about = {.config = r->config,
                               .timeline = r->timeline,
                               .data = r->data,
                               .layers = net_layers(r->net, &layers),
+                              .branches = net_branches(r->net, &branches),
                               .twin_id = r->options->twin_id,
                               .created = created,
                               .threads = r->options->threads,
@@ -429,8 +430,7 @@ static int cost_saving(struct run *r, struct run_cost *cost, double *seconds, st
     if (!status) status = rows_save(&r->rows, &r->store, t, 0, epoch, STORED_PART, e);
     cost->rows_bytes = file_bytes(path);
     for (size_t s = 0; s < r->rows.series_n; s++)
-        cost->row_bytes +=
-            (int64_t)(sizeof(double) * (r->rows.series[s].per_layer ? r->rows.layers : 1));
+        cost->row_bytes += (int64_t)(sizeof(double) * rows_width(&r->rows, s));
     *seconds = system_seconds() - began;
     store_remove_parts(&r->store, t, epoch, epoch);
     return status;
@@ -438,17 +438,20 @@ static int cost_saving(struct run *r, struct run_cost *cost, double *seconds, st
 
 static int cost_all(struct run *r, const struct dataset *whole, struct run_cost *cost,
                     struct error *e) {
-    double training, evaluation, fisher, saving;
+    double training, saving;
+    struct measure_seconds seconds;
     const struct dataset *few = r->data;
     int status = cost_training(r, &training, e);
-    if (!status) status = measure_time(r, &evaluation, &fisher, e);
+    if (!status) status = measure_time(r, &seconds, e);
     if (!status) status = cost_saving(r, cost, &saving, e);
     if (status) return status;
     size_t probes = (size_t)settings_int(&r->config->fisher, "probes");
     if (probes > whole->train.n) probes = whole->train.n;
+    double test = share(whole->test.n, few->test.n);
     cost->epoch = saving + training * share(whole->train.n, few->train.n) +
-                  per_epoch(&r->config->eval, evaluation * share(whole->test.n, few->test.n)) +
-                  per_epoch(&r->config->fisher, fisher * share(probes, r->probes.n));
+                  per_epoch(&r->config->eval, seconds.evaluation * test) +
+                  seconds.measures * test / (double)timeline_measures_every(r->config) +
+                  per_epoch(&r->config->fisher, seconds.fisher * share(probes, r->probes.n));
     return STATUS_OK;
 }
 

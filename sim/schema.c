@@ -195,6 +195,14 @@ static const struct param eval_params[] = {
      .type = PARAM_BOOL,
      .preset = "true",
      .doc = "Evaluate test data under the deficits too (test_deficit_accuracy)."},
+    {.name = "measures_every",
+     .type = PARAM_INT,
+     .preset = "1",
+     .min = 1,
+     .max = EPOCHS_MAX,
+     .unit = "epochs",
+     .doc = "The measures of `measures` are taken in those evaluated rows that it divides.",
+     .outside_key = true}, /* hashed by hash_measures, where there are any */
     {.name = NULL}};
 
 static const struct param final_params[] = {

@@ -142,6 +142,17 @@ bool timeline_resets_momentum(const struct timeline *t, const struct config *c, 
            (!o->remembers || o->remembers(&c->optimizer));
 }
 
+int64_t timeline_measures_every(const struct config *c) {
+    int64_t a = settings_int(&c->eval, "every"), b = settings_int(&c->eval, "measures_every");
+    int64_t product = a * b;
+    while (b) { /* Euclid: the least common multiple */
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return product / a;
+}
+
 double timeline_rate_at_removal(const struct timeline *t) {
     return t->removal < t->total ? t->rate[t->removal] : NAN;
 }
@@ -233,6 +244,8 @@ static void hash_measures(struct hash *h, const struct config *c, const struct d
     size_t n;
     const char *const *names = settings_texts(&c->top, "measures", &n);
     for (size_t i = 0; i < n; i++) hash_text(h, names[i]);
+    if (n && timeline_measures_every(c) != settings_int(&c->eval, "every"))
+        hash_int(h, timeline_measures_every(c));
     for (size_t i = 0; i < c->deficits_n; i++) {
         double severity = timeline_probe_severity(c, i);
         if (severity == 0.0) continue;

@@ -47,6 +47,9 @@ bool timeline_resets_momentum(const struct timeline *t, const struct config *c, 
 /* Severity of deficit i on probes and in test_deficit_*: its full one whatever the window; 0 when it
  * is an identity or fisher.deficit_probes names another type. */
 double timeline_probe_severity(const struct config *c, size_t i);
+/* The registered measures are due in the rows 0, this, twice this, ...: those where evaluation is due
+ * (eval.every) that eval.measures_every divides. */
+int64_t timeline_measures_every(const struct config *c);
 /* Learning rate in the first epoch after removal (NaN when there is none). */
 double timeline_rate_at_removal(const struct timeline *t);
 

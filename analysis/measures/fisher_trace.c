@@ -53,7 +53,7 @@ static double tally_stderr(const struct tally *t) {
 /* One measurement at work on the probes [first, first + n). */
 struct work {
     struct net *net;
-    size_t K, layers, batch, first, n;
+    size_t K, layers, branches, batch, first, n;
     int draws;
     uint64_t seed;
     uint32_t epoch;
@@ -65,7 +65,8 @@ struct work {
     double *weight;        /* [batch] of the gradients at hand */
     int32_t *y;            /* [batch] the labels at hand */
     int32_t *labels;       /* [batch] of the data */
-    struct tally *tallies; /* [layers + 1], the last of the total */
+    double *branch;        /* [branches] of one probe */
+    struct tally *tallies; /* [layers + 1], the last of the total; then [branches] */
     double loss, entropy;  /* sums over the probes */
 };
 
@@ -190,6 +191,17 @@ enum fisher_estimator fisher_estimator(const char *name) {
 
 /* ---- the measurement ---- */
 
+/* Auxiliary heads are in no branch, and their gradient is 0: the loss does not see them. */
+static void tally_branches(struct work *w, const double *value) {
+    struct tally *tallies = w->tallies + w->layers + 1;
+    for (size_t b = 0; b < w->branches; b++) w->branch[b] = 0;
+    for (size_t l = 0; l < w->layers && w->branches; l++) {
+        int b = net_layer_branch(w->net, l);
+        if (b >= 0) w->branch[b] += value[l];
+    }
+    for (size_t b = 0; b < w->branches; b++) tally_add(&tallies[b], w->branch[b]);
+}
+
 static void tally_batch(struct work *w) {
     for (size_t i = 0; i < w->n; i++) {
         const double *value = w->value + i * w->layers;
@@ -199,6 +211,7 @@ static void tally_batch(struct work *w) {
             total += value[l];
         }
         tally_add(&w->tallies[w->layers], total);
+        tally_branches(w, value);
     }
 }
 
@@ -225,6 +238,10 @@ static void result_fill(const struct work *w, struct fisher_result *r) {
         r->layer_trace[l] = w->tallies[l].mean;
         r->layer_stderr[l] = tally_stderr(&w->tallies[l]);
     }
+    for (size_t b = 0; b < w->branches; b++) {
+        r->branch_trace[b] = total[1 + b].mean;
+        r->branch_stderr[b] = tally_stderr(&total[1 + b]);
+    }
 }
 
 static int work_allocate(struct work *w) {
@@ -237,9 +254,10 @@ static int work_allocate(struct work *w) {
     w->weight = calloc(n, sizeof *w->weight);
     w->y = calloc(n, sizeof *w->y);
     w->labels = calloc(n, sizeof *w->labels);
-    w->tallies = calloc(w->layers + 1, sizeof *w->tallies);
+    w->branch = calloc(w->branches + 1, sizeof *w->branch);
+    w->tallies = calloc(w->layers + 1 + w->branches, sizeof *w->tallies);
     bool whole = w->p && w->signs && w->dlogits && w->g2 && w->value && w->weight && w->y &&
-                 w->labels && w->tallies;
+                 w->labels && w->branch && w->tallies;
     return whole ? STATUS_OK : STATUS_FAILED;
 }
 
@@ -252,6 +270,7 @@ static void work_free(struct work *w) {
     free(w->weight);
     free(w->y);
     free(w->labels);
+    free(w->branch);
     free(w->tallies);
 }
 
@@ -265,6 +284,7 @@ int fisher_trace(struct net *net, const struct measure_examples *probes,
                      .seed = seed,
                      .epoch = epoch};
     net_layers(net, &w.layers);
+    net_branches(net, &w.branches);
     assert(probes->n >= 1 && probes->batch >= 1 && probes->batch <= net_batch(net) && draws >= 1);
     int status = work_allocate(&w);
     if (status) error_set(e, status, "Fisher trace: no memory; make the batch smaller");

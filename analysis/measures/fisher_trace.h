@@ -1,4 +1,4 @@
-/* The trace of the Fisher information matrix, in total and layer by layer, over a set of probes.
+/* The trace of the Fisher information matrix, in total, by layer and by branch, over a set of probes.
  *
  *   tr F = E_x E_{y ~ p_w(y|x)} |grad_w log p_w(y|x)|^2          in nats, per example
  *
@@ -24,7 +24,9 @@ enum fisher_estimator {
 struct fisher_result {
     double trace, trace_stderr; /* the standard error is over probes; NaN when there is one */
     double entropy, loss;       /* means over the probes at the same instant, nats */
-    double *layer_trace, *layer_stderr; /* [layers], the caller's */
+    double *layer_trace, *layer_stderr;   /* [layers], the caller's */
+    double *branch_trace, *branch_stderr; /* [net_branches], the caller's; unused where there are
+                                             none */
 };
 
 /* The estimator of a name: "exact", "sampled", "sketch", "empirical". */
