@@ -43,8 +43,8 @@ const struct param deficit_common_params[] = {
      .max = 1,
      .unit = "1",
      .doc =
-         "How far from clean (0) to spoiled (1): blends pixels; for flips and labels the fraction "
-         "of examples."},
+         "How far from clean (0) to spoiled (1): blends pixels and features; for flips, tokens and "
+         "labels the fraction of examples."},
     {.name = "ramp",
      .type = PARAM_INT,
      .preset = "0",
@@ -56,7 +56,8 @@ const struct param deficit_common_params[] = {
     {.name = "modality",
      .type = PARAM_TEXT,
      .preset = "~",
-     .doc = "The modality it spoils; unset: the only one of a kind that the deficit takes; deficits "
-            "of labels ignore it."},
+     .doc =
+         "The modality it spoils; unset: the only one of a kind that the deficit takes; deficits "
+         "of labels ignore it."},
     {0},
 };

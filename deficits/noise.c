@@ -1,14 +1,15 @@
 /* Sensory deprivation (Achille et al. 2019): the image is replaced by noise, the label stays.
  * Gaussian noise has the clean training mean and s.d. of each channel; uniform noise runs over 0..255
  * for bytes and over mean +- sqrt(3) s.d. (the same variance) for floats. Each image has its noise
- * for good, so that it can be memorized, unless `fresh` draws it anew in every epoch. */
+ * for good, so that it can be memorized, unless `fresh` draws it anew in every epoch. Features are
+ * floats of one channel. */
 #include <math.h>
 
 #include "deficits/pixels.h"
 #include "sim/data.h"
 
 static double noise_value(const struct modality *m, size_t c, bool gaussian, struct rng *r) {
-    if (gaussian) return m->mean[c] + m->sd[c] * rng_normal(r);
+    if (gaussian) return pixel_noise(m, c, r);
     if (m->bytes) return rng_below(r, 256);
     return m->mean[c] + m->sd[c] * sqrt(3) * (2 * rng_uniform(r) - 1);
 }
@@ -42,9 +43,9 @@ static const struct param noise_params[] = {
 
 const struct deficit deficit_noise = {
     .name = "noise",
-    .doc = "Images replaced by noise, labels kept, like sensory deprivation.",
+    .doc = "Images or features replaced by noise, labels kept, like sensory deprivation.",
     .params = noise_params,
     .is_fresh = noise_is_fresh,
-    .takes = TAKES_IMAGES,
+    .takes = TAKES_IMAGES | TAKES_FEATURES,
     .spoil = noise_image,
 };

@@ -27,3 +27,7 @@ void pixel_blend(const struct modality *m, void *x, size_t i, double severity, d
     else
         ((float *)x)[i] = (float)v;
 }
+
+double pixel_noise(const struct modality *m, size_t channel, struct rng *r) {
+    return m->mean[channel] + m->sd[channel] * rng_normal(r);
+}

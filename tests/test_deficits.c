@@ -24,7 +24,31 @@ static const struct modality rgb_bytes = {.name = "image",
 static const struct modality grey_floats = {
     .name = "image", .H = 12, .W = 8, .C = 1, .bytes = false, .mean = {0.9}, .sd = {0.5}};
 
-static const struct modality *const modalities[] = {&rgb_bytes, &grey_floats};
+/* Tokens 17 + k are hints at class k. */
+enum { SLOTS = 6, HINT_SLOT = 5, HINT_FIRST = 17, TOKENS = HINT_FIRST + K };
+static const struct modality question = {.name = "text",
+                                         .kind = MODALITY_TOKENS,
+                                         .H = 1,
+                                         .W = SLOTS,
+                                         .C = 1,
+                                         .tokens = TOKENS,
+                                         .has_hint = true,
+                                         .hint_slot = HINT_SLOT,
+                                         .hint_first = HINT_FIRST,
+                                         .sd = {1}};
+static const struct modality features = {.name = "features",
+                                         .kind = MODALITY_FEATURES,
+                                         .H = 1,
+                                         .W = 20,
+                                         .C = 1,
+                                         .mean = {-0.4},
+                                         .sd = {2}};
+
+static const struct modality *const modalities[] = {&rgb_bytes, &grey_floats, &question, &features};
+enum { MODALITIES = sizeof modalities / sizeof *modalities };
+
+/* Four kinds of questions; the last has one answer alone. */
+static const uint8_t groups[K] = {0, 0, 0, 0, 1, 1, 1, 2, 2, 3};
 
 /* The formula of make_blur.py. */
 static int pixel(size_t y, size_t x, size_t c) {
@@ -39,6 +63,8 @@ static void *image_create(const struct modality *m) {
         int v = pixel(i / m->C / m->W, i / m->C % m->W, i % m->C);
         if (m->bytes)
             ((uint8_t *)x)[i] = (uint8_t)v;
+        else if (m->kind == MODALITY_TOKENS)
+            ((float *)x)[i] = (float)(i == HINT_SLOT ? 0 : 1 + v % (HINT_FIRST - 1));
         else
             ((float *)x)[i] = (float)v / 100;
     }
@@ -63,8 +89,14 @@ static void set(struct settings *s, const char *key, const char *text) {
 }
 
 static struct deficit_context context(const struct modality *m, uint32_t index, double severity) {
-    return (struct deficit_context){
-        .modality = m, .K = K, .seed = SEED, .epoch = 0, .index = index, .severity = severity};
+    return (struct deficit_context){.modality = m,
+                                    .K = K,
+                                    .class_group = groups,
+                                    .label = (int32_t)(index % K),
+                                    .seed = SEED,
+                                    .epoch = 0,
+                                    .index = index,
+                                    .severity = severity};
 }
 
 static void spoil(const struct deficit *d, const struct settings *s,
@@ -94,36 +126,46 @@ static bool variant(const struct deficit *d, size_t i, struct settings *s) {
     return false;
 }
 
-/* Call `property` for every deficit of images, variant and modality. */
-static void for_every_image_deficit(void (*property)(const struct deficit *,
-                                                     const struct settings *,
-                                                     const struct modality *)) {
+/* Does this variant spoil this modality, and not swap whole examples alone? */
+static bool is_subject(const struct deficit *d, const struct settings *s,
+                       const struct modality *m) {
+    const unsigned kinds[] = {TAKES_IMAGES, TAKES_TOKENS, TAKES_FEATURES};
+    if (!d->spoil || !(d->takes & kinds[m->kind])) return false;
+    if (settings_find(s, "mode") && settings_is(s, "mode", "skew")) return false;
+    return !d->check || !d->check(s, m, K, NULL);
+}
+
+/* Call `property` for every deficit of inputs, variant and modality. */
+static void for_every_spoiling_deficit(void (*property)(const struct deficit *,
+                                                        const struct settings *,
+                                                        const struct modality *)) {
     size_t n, calls = 0;
     const struct deficit *const *list = deficit_list(&n);
     for (size_t i = 0; i < n; i++) {
         struct settings s;
-        for (size_t v = 0; list[i]->spoil && variant(list[i], v, &s); v++) {
-            for (size_t m = 0; m < sizeof modalities / sizeof *modalities; m++) {
-                struct error e = {0};
-                if (list[i]->check && list[i]->check(&s, modalities[m], K, &e))
-                    fail_msg("%s: %s", list[i]->name, e.text);
+        for (size_t v = 0; variant(list[i], v, &s); v++) {
+            for (size_t m = 0; m < MODALITIES; m++) {
+                if (!is_subject(list[i], &s, modalities[m])) continue;
                 property(list[i], &s, modalities[m]);
                 calls++;
             }
             settings_free(&s);
         }
     }
-    assert_true(calls >= 2 * (5 + 1 + 3)); /* blur, vflip, noise on bytes and floats */
+    /* blur and vflip on bytes and floats, noise on features too, hints, modality_off on all four but
+     * for tokens without a mean */
+    assert_true(calls >= 2 * (5 + 1) + 3 * 3 + 2 + 4 * 4 - 1);
 }
 
 static void every_deficit_is_found_by_its_name(void **state) {
     size_t n;
     const struct deficit *const *list = deficit_list(&n);
     (void)state;
-    assert_true(n >= 4);
+    assert_true(n >= 6);
     for (size_t i = 0; i < n; i++) {
         assert_ptr_equal(deficit_find(list[i]->name), list[i]);
         assert_true(list[i]->spoil || list[i]->label);
+        assert_true(!list[i]->spoil == !list[i]->takes);
         assert_true(strlen(list[i]->doc) > 10);
     }
     assert_null(deficit_find("no such deficit"));
@@ -140,9 +182,9 @@ static void check_repeats(const struct deficit *d, const struct settings *s,
     free(b);
 }
 
-static void same_seed_gives_the_same_image(void **state) {
+static void same_seed_gives_the_same_example(void **state) {
     (void)state;
-    for_every_image_deficit(check_repeats);
+    for_every_spoiling_deficit(check_repeats);
 }
 
 /* One unit of the blend is 2^-40 of the distance (at most 255): no byte moves, a float by less than
@@ -161,7 +203,7 @@ static void check_vanishes(const struct deficit *d, const struct settings *s,
 
 static void a_vanishing_severity_changes_nothing(void **state) {
     (void)state;
-    for_every_image_deficit(check_vanishes);
+    for_every_spoiling_deficit(check_vanishes);
 }
 
 static void check_spoils(const struct deficit *d, const struct settings *s,
@@ -174,9 +216,9 @@ static void check_spoils(const struct deficit *d, const struct settings *s,
     free(x);
 }
 
-static void every_deficit_of_images_spoils_them(void **state) {
+static void every_deficit_of_inputs_spoils_them(void **state) {
     (void)state;
-    for_every_image_deficit(check_spoils);
+    for_every_spoiling_deficit(check_spoils);
 }
 
 static void check_stays_finite(const struct deficit *d, const struct settings *s,
@@ -186,13 +228,17 @@ static void check_stays_finite(const struct deficit *d, const struct settings *s
         struct deficit_context c = context(m, index, 1);
         spoil(d, s, &c, x);
     }
-    for (size_t i = 0; i < modality_size(m); i++) assert_true(isfinite(value(m, x, i)));
+    for (size_t i = 0; i < modality_size(m); i++) {
+        const double v = value(m, x, i);
+        assert_true(isfinite(v));
+        if (m->kind == MODALITY_TOKENS) assert_true(v >= 0 && v < TOKENS && floor(v) == v);
+    }
     free(x);
 }
 
-static void spoiled_images_stay_finite(void **state) {
+static void spoiled_examples_stay_finite(void **state) {
     (void)state;
-    for_every_image_deficit(check_stays_finite);
+    for_every_spoiling_deficit(check_stays_finite);
 }
 
 static void check_labels(const struct deficit *d, const struct settings *s) {
@@ -545,6 +591,334 @@ static void noise_forgets_the_image(void **state) {
     settings_free(&s);
 }
 
+/* ---- text_dominance: leak --------------------------------------------------------------------- */
+
+/* Hints over many examples whose answer is `label`: none (K), or the class that is named. */
+static void hints_count(const char *p, int32_t label, double severity, uint32_t n,
+                        size_t count[K + 1]) {
+    const struct deficit *d = deficit_find("text_dominance");
+    struct settings s = settings_of(d, "p", p);
+    float *clean = image_create(&question);
+    for (size_t k = 0; k <= K; k++) count[k] = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct deficit_context c = context(&question, i, severity);
+        float *x = image_create(&question);
+        c.label = label;
+        spoil(d, &s, &c, x);
+        assert_memory_equal(x, clean, HINT_SLOT * sizeof *x); /* the question stays */
+        const size_t token = (size_t)x[HINT_SLOT];
+        assert_true(token == 0 || (token >= HINT_FIRST && token < TOKENS));
+        count[token ? token - HINT_FIRST : K]++;
+        free(x);
+    }
+    free(clean);
+    settings_free(&s);
+}
+
+/* Five s.d. of Binomial(20,000, q). */
+static void assert_share(size_t count, size_t n, double q) {
+    if (fabs((double)count - (double)n * q) > 5 * sqrt((double)n * q * (1 - q)) + 1e-9)
+        fail_msg("%zu of %zu, expected a share of %g", count, n, q);
+}
+
+static void a_hint_is_right_with_probability_p_else_a_wrong_one_of_its_kind(void **state) {
+    enum { N = 20000 };
+    size_t count[K + 1];
+    (void)state;
+    hints_count("0.7", 2, 1, N, count); /* its kind: 0, 1, 2, 3 */
+    assert_share(count[2], N, 0.7);
+    for (size_t k = 0; k < 4; k++)
+        if (k != 2) assert_share(count[k], N, 0.1);
+    for (size_t k = 4; k <= K; k++) assert_int_equal(count[k], 0);
+    hints_count("1.0", 5, 1, N, count);
+    assert_int_equal(count[5], N);
+    hints_count("0.0", 8, 1, N, count); /* the other one of two: always a lie */
+    assert_int_equal(count[7], N);
+}
+
+static void a_kind_with_one_answer_has_no_wrong_hint(void **state) {
+    enum { N = 20000 };
+    size_t count[K + 1];
+    (void)state;
+    hints_count("0.6", 9, 1, N, count);
+    assert_share(count[9], N, 0.6);
+    assert_int_equal(count[K], N - count[9]);
+}
+
+static void severity_of_a_leak_is_the_fraction_with_a_hint(void **state) {
+    enum { N = 20000 };
+    size_t count[K + 1];
+    (void)state;
+    hints_count("0.5", 4, 0.3, N, count);
+    assert_share(count[K], N, 0.7);
+    assert_share(count[4], N, 0.15);
+    assert_share(count[5], N, 0.075);
+    assert_share(count[6], N, 0.075);
+}
+
+static void without_groups_every_answer_is_of_one_kind(void **state) {
+    const struct deficit *d = deficit_find("text_dominance");
+    struct settings s = settings_of(d, "p", "0.0");
+    size_t named[K] = {0};
+    (void)state;
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct deficit_context c = context(&question, i, 1);
+        float *x = image_create(&question);
+        c.class_group = NULL;
+        c.label = 9;
+        spoil(d, &s, &c, x);
+        named[(size_t)x[HINT_SLOT] - HINT_FIRST]++;
+        free(x);
+    }
+    assert_int_equal(named[9], 0);
+    for (size_t k = 0; k < 9; k++) assert_true(named[k] > 0);
+    settings_free(&s);
+}
+
+static void fresh_hints_differ_between_epochs(void **state) {
+    const struct deficit *d = deficit_find("text_dominance");
+    struct settings s = settings_of(d, "p", "0.5");
+    size_t moved = 0;
+    (void)state;
+    assert_false(d->is_fresh(&s));
+    set(&s, "fresh", "true");
+    assert_true(d->is_fresh(&s));
+    for (uint32_t i = 0; i < 200; i++) {
+        struct deficit_context a = context(&question, i, 1), b = a;
+        float *x = image_create(&question), *y = image_create(&question);
+        b.epoch = 1;
+        spoil(d, &s, &a, x);
+        spoil(d, &s, &b, y);
+        moved += memcmp(x, y, modality_bytes(&question)) != 0;
+        free(x);
+        free(y);
+    }
+    assert_in_range(moved, 50, 150);
+    set(&s, "mode", "skew");
+    assert_false(d->is_fresh(&s));
+    settings_free(&s);
+}
+
+/* ---- text_dominance: skew --------------------------------------------------------------------- */
+
+/* Answers in turn: a tenth of the examples each. */
+static struct examples answers_create(size_t n) {
+    struct examples x = {
+        .n = n, .label = malloc(n * sizeof *x.label), .index = malloc(n * sizeof *x.index)};
+    assert_true(x.label && x.index);
+    for (size_t i = 0; i < n; i++) {
+        x.label[i] = (int32_t)(i % K);
+        x.index[i] = (uint32_t)(500 + i);
+    }
+    return x;
+}
+
+static void answers_free(struct examples *x) {
+    free(x->label);
+    free(x->index);
+}
+
+static size_t stand_in(const struct settings *s, const struct examples *all, size_t i,
+                       uint64_t seed, double severity) {
+    struct deficit_context c = context(&question, all->index[i], severity);
+    c.label = all->label[i];
+    c.seed = seed;
+    const size_t at = deficit_find("text_dominance")->stand_in(s, &c, all, i);
+    assert_true(at < all->n);
+    assert_int_equal(at, deficit_find("text_dominance")->stand_in(s, &c, all, i));
+    return at;
+}
+
+static struct settings skew_of(const char *p) {
+    struct settings s = settings_of(deficit_find("text_dominance"), "mode", "skew");
+    set(&s, "p", p);
+    return s;
+}
+
+/* The answer that takes the others' place in each kind; every kind must have exactly one. */
+static void favored_find(uint64_t seed, int32_t favored[4]) {
+    struct examples all = answers_create(2000);
+    struct settings s = skew_of("1.0");
+    for (size_t g = 0; g < 4; g++) favored[g] = -1;
+    for (size_t i = 0; i < all.n; i++) {
+        const int32_t label = all.label[stand_in(&s, &all, i, seed, 1)];
+        const uint8_t g = groups[all.label[i]];
+        assert_int_equal(groups[label], g);
+        if (favored[g] < 0) favored[g] = label;
+        assert_int_equal(label, favored[g]);
+    }
+    settings_free(&s);
+    answers_free(&all);
+}
+
+/* q + (1 - q) p severity; the stand-ins are spread over those that have the answer. */
+static void skew_raises_the_favored_share_of_each_kind(void **state) {
+    enum { N = 20000 };
+    const double p = 0.6, severity = 0.5;
+    static const size_t sizes[4] = {4, 3, 2, 1};
+    struct examples all = answers_create(N);
+    struct settings s = skew_of("0.6");
+    static uint16_t used[N];
+    int32_t favored[4];
+    size_t count[4] = {0}, swapped = 0, most = 0;
+    (void)state;
+    favored_find(SEED, favored);
+    for (size_t i = 0; i < N; i++) {
+        const size_t at = stand_in(&s, &all, i, SEED, severity);
+        const uint8_t g = groups[all.label[i]];
+        assert_int_equal(groups[all.label[at]], g);
+        count[g] += all.label[at] == favored[g];
+        if (at == i) continue;
+        assert_int_equal(all.label[at], favored[g]);
+        assert_int_not_equal(all.label[i], favored[g]);
+        swapped++;
+        used[at]++;
+        if (used[at] > most) most = used[at];
+    }
+    for (size_t g = 0; g < 4; g++) {
+        const size_t group = N / K * sizes[g], others = group - N / K;
+        assert_share(count[g] - N / K, others ? others : 1, others ? p * severity : 0);
+    }
+    assert_true(swapped > 3000 && most < 12); /* about 1 a stand-in, Poisson */
+    settings_free(&s);
+    answers_free(&all);
+}
+
+static void skew_with_p_0_is_the_identity_and_a_lying_leak_is_not(void **state) {
+    const struct deficit *d = deficit_find("text_dominance");
+    struct settings skew = skew_of("0.0"), leak = settings_of(d, "p", "0.0");
+    struct examples all = answers_create(1000);
+    (void)state;
+    assert_true(d->is_identity(&skew));
+    assert_false(d->is_identity(&leak));
+    for (size_t i = 0; i < all.n; i++) {
+        assert_int_equal(stand_in(&skew, &all, i, SEED, 1), i);
+        assert_int_equal(stand_in(&leak, &all, i, SEED, 1), i);
+    }
+    answers_free(&all);
+    settings_free(&skew);
+    settings_free(&leak);
+}
+
+static void skew_only_adds_while_severity_rises(void **state) {
+    struct examples all = answers_create(2000);
+    struct settings s = skew_of("0.9");
+    (void)state;
+    for (size_t i = 0; i < all.n; i++) {
+        const size_t some = stand_in(&s, &all, i, SEED, 0.3),
+                     more = stand_in(&s, &all, i, SEED, 0.8);
+        assert_true(some == i || some == more);
+    }
+    answers_free(&all);
+    settings_free(&s);
+}
+
+static void the_favored_answer_is_drawn_by_the_seed(void **state) {
+    int32_t favored[4];
+    size_t count[K] = {0};
+    (void)state;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        favored_find(seed, favored);
+        for (size_t g = 0; g < 4; g++) count[favored[g]]++;
+    }
+    for (size_t k = 0; k < K; k++) assert_true(count[k] > 0);
+    assert_int_equal(count[9], 40);
+}
+
+static void a_rare_favored_answer_is_found_and_a_missing_one_changes_nothing(void **state) {
+    struct examples all = answers_create(5000);
+    struct settings s = skew_of("1.0");
+    int32_t favored[4];
+    (void)state;
+    favored_find(SEED, favored);
+    const int32_t rare = favored[0], other = rare == 0 ? 1 : 0;
+    for (size_t i = 0; i < all.n; i++)
+        if (all.label[i] == rare) all.label[i] = other;
+    for (size_t i = 0; i < all.n; i++)
+        if (groups[all.label[i]] == 0) assert_int_equal(stand_in(&s, &all, i, SEED, 1), i);
+    all.label[4321] = rare;
+    for (size_t i = 0; i < all.n; i++)
+        if (groups[all.label[i]] == 0) assert_int_equal(stand_in(&s, &all, i, SEED, 1), 4321);
+    answers_free(&all);
+    settings_free(&s);
+}
+
+/* ---- modality_off ----------------------------------------------------------------------------- */
+
+static struct settings off_of(const char *mode) {
+    return settings_of(deficit_find("modality_off"), "mode", mode);
+}
+
+static void assert_off(const char *mode, const struct modality *m, double expected,
+                       double tolerance) {
+    struct settings s = off_of(mode);
+    struct deficit_context c = context(m, 3, 1);
+    void *x = image_create(m);
+    spoil(deficit_find("modality_off"), &s, &c, x);
+    for (size_t i = 0; i < modality_size(m); i++)
+        assert_true(fabs(value(m, x, i) - expected -
+                         (strcmp(mode, "mean") ? 0 : m->mean[i % m->C])) <= tolerance);
+    free(x);
+    settings_free(&s);
+}
+
+static void a_modality_that_is_off_holds_zeros_or_its_mean(void **state) {
+    (void)state;
+    for (size_t m = 0; m < MODALITIES; m++) assert_off("zero", modalities[m], 0, 0);
+    assert_off("mean", &rgb_bytes, 0, 0.5);    /* to the nearest byte */
+    assert_off("mean", &grey_floats, 0, 1e-7); /* of 0.9: a rounding to float */
+    assert_off("mean", &features, 0, 1e-7);
+}
+
+static void tokens_that_are_off_are_random_ones_of_the_vocabulary(void **state) {
+    enum { N = 4000 };
+    struct settings s = off_of("noise");
+    size_t count[TOKENS] = {0};
+    (void)state;
+    for (uint32_t i = 0; i < N; i++) {
+        struct deficit_context c = context(&question, i, 1);
+        float *x = image_create(&question);
+        spoil(deficit_find("modality_off"), &s, &c, x);
+        for (size_t k = 0; k < SLOTS; k++) count[(size_t)x[k]]++;
+        free(x);
+    }
+    assert_int_equal(count[0], 0);
+    for (size_t k = 1; k < TOKENS; k++) assert_share(count[k], N * SLOTS, 1.0 / (TOKENS - 1));
+    settings_free(&s);
+}
+
+static void severity_of_missing_tokens_is_the_fraction_of_examples(void **state) {
+    enum { N = 4000 };
+    struct settings s = off_of("zero");
+    float *clean = image_create(&question);
+    const float empty[SLOTS] = {0};
+    size_t off = 0;
+    (void)state;
+    for (uint32_t i = 0; i < N; i++) {
+        struct deficit_context c = context(&question, i, 0.4);
+        float *x = image_create(&question);
+        spoil(deficit_find("modality_off"), &s, &c, x);
+        const bool is_off = memcmp(x, empty, sizeof empty) == 0;
+        assert_true(is_off || memcmp(x, clean, modality_bytes(&question)) == 0);
+        off += is_off;
+        free(x);
+    }
+    assert_share(off, N, 0.4);
+    free(clean);
+    settings_free(&s);
+}
+
+static void fresh_has_an_effect_on_noise_alone(void **state) {
+    const struct deficit *d = deficit_find("modality_off");
+    struct settings s = off_of("noise");
+    (void)state;
+    set(&s, "fresh", "true");
+    assert_true(d->is_fresh(&s) && d->uses(&s, "fresh") && d->uses(&s, "mode"));
+    set(&s, "mode", "mean");
+    assert_false(d->is_fresh(&s) || d->uses(&s, "fresh"));
+    settings_free(&s);
+}
+
 static void assert_refused(struct settings s, const struct deficit *d, const struct modality *m,
                            size_t classes, const char *word) {
     struct error e = {0};
@@ -564,13 +938,32 @@ static void impossible_parameters_are_refused(void **state) {
     assert_refused(settings_of(labels, NULL, NULL), labels, NULL, 1, "classes");
 }
 
+static void impossible_texts_are_refused(void **state) {
+    const struct deficit *dominance = deficit_find("text_dominance");
+    const struct deficit *off = deficit_find("modality_off");
+    struct modality plain = question, narrow = question, small = question, empty = question;
+    (void)state;
+    plain.has_hint = false;
+    narrow.hint_slot = SLOTS;
+    small.tokens = TOKENS - 1;
+    empty.tokens = 1;
+    assert_refused(settings_of(dominance, NULL, NULL), dominance, &plain, K, "hint slot");
+    assert_refused(settings_of(dominance, NULL, NULL), dominance, &narrow, K, "slot");
+    assert_refused(settings_of(dominance, NULL, NULL), dominance, &small, K, "tokens");
+    assert_refused(off_of("mean"), off, &question, K, "no mean");
+    assert_refused(off_of("noise"), off, &empty, K, "empty");
+    struct settings skew = skew_of("0.5");
+    assert_int_equal(dominance->check(&skew, &plain, K, NULL), STATUS_OK);
+    settings_free(&skew);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_deficit_is_found_by_its_name),
-        cmocka_unit_test(same_seed_gives_the_same_image),
+        cmocka_unit_test(same_seed_gives_the_same_example),
         cmocka_unit_test(a_vanishing_severity_changes_nothing),
-        cmocka_unit_test(every_deficit_of_images_spoils_them),
-        cmocka_unit_test(spoiled_images_stay_finite),
+        cmocka_unit_test(every_deficit_of_inputs_spoils_them),
+        cmocka_unit_test(spoiled_examples_stay_finite),
         cmocka_unit_test(every_deficit_of_labels_repeats_and_stays_in_range),
         cmocka_unit_test(blur_of_bytes_is_exactly_that_of_pillow),
         cmocka_unit_test(blur_of_floats_agrees_with_pillow_torch_and_scipy),
@@ -588,7 +981,22 @@ int main(void) {
         cmocka_unit_test(uniform_noise_fills_its_range),
         cmocka_unit_test(fresh_noise_differs_between_epochs_and_fixed_noise_is_cached),
         cmocka_unit_test(noise_forgets_the_image),
+        cmocka_unit_test(a_hint_is_right_with_probability_p_else_a_wrong_one_of_its_kind),
+        cmocka_unit_test(a_kind_with_one_answer_has_no_wrong_hint),
+        cmocka_unit_test(severity_of_a_leak_is_the_fraction_with_a_hint),
+        cmocka_unit_test(without_groups_every_answer_is_of_one_kind),
+        cmocka_unit_test(fresh_hints_differ_between_epochs),
+        cmocka_unit_test(skew_raises_the_favored_share_of_each_kind),
+        cmocka_unit_test(skew_with_p_0_is_the_identity_and_a_lying_leak_is_not),
+        cmocka_unit_test(skew_only_adds_while_severity_rises),
+        cmocka_unit_test(the_favored_answer_is_drawn_by_the_seed),
+        cmocka_unit_test(a_rare_favored_answer_is_found_and_a_missing_one_changes_nothing),
+        cmocka_unit_test(a_modality_that_is_off_holds_zeros_or_its_mean),
+        cmocka_unit_test(tokens_that_are_off_are_random_ones_of_the_vocabulary),
+        cmocka_unit_test(severity_of_missing_tokens_is_the_fraction_of_examples),
+        cmocka_unit_test(fresh_has_an_effect_on_noise_alone),
         cmocka_unit_test(impossible_parameters_are_refused),
+        cmocka_unit_test(impossible_texts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
