@@ -54,6 +54,7 @@ TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 STEPS   := $(BUILD)/tests/interop/steps
 CHAOS   := $(BUILD)/tests/chaos
 CHAOTIC := $(CHAOS)/chaos $(CHAOS)/same $(CHAOS)/kill.so
+EXTENDED := $(BUILD)/tests/extending
 BENCH   := $(BUILD)/bench
 BENCH_PARTS := $(BENCH)/machine.o $(BENCH)/load.o $(ISAS:%=$(BENCH)/peak.%.o)
 GEN     := $(BUILD)/gen/version.h $(BUILD)/gen/flags
@@ -132,8 +133,8 @@ test:
 	@scripts/deps build figures test
 	@$(AGAIN) test-run
 
-test-run: $(BINARY) $(TESTS) $(CHAOTIC)
-	@BUILD=$(BUILD) SAN=$(SAN) IMPRINT=$(abspath $(BINARY)) tests/run $(TESTS) $(SCRIPTS)
+test-run: $(BINARY) $(TESTS) $(CHAOTIC) $(EXTENDED)/imprint
+	@BUILD=$(BUILD) SAN=$(SAN) IMPRINT=$(abspath $(BINARY)) EXTENDED=$(abspath $(EXTENDED)/imprint) tests/run $(TESTS) $(SCRIPTS)
 
 test-all:
 	@scripts/deps build figures test lint
@@ -193,6 +194,13 @@ $(BUILD)/tests/%: tests/%.c $(LIBRARY)
 $(CHAOS)/kill.so: tests/chaos/kill.c $(BUILD)/gen/flags
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(WARNINGS) -shared -fPIC -o $@ $< -ldl
+
+# The program with what docs/extending.md adds; its listings are compiled as they stand there.
+REGISTRIES := deficits/deficit.c stabilizers/stabilizer.c analysis/measures/measure.c
+$(EXTENDED)/imprint: docs/extending.md tests/listings $(REGISTRIES) $(BUILD)/sim/main.o $(LIBRARY)
+	@tests/listings $< $(EXTENDED)
+	$(call say,LINK,$@)$(COMPILE) -iquote $(EXTENDED) -o $@ $(REGISTRIES) $$(find $(EXTENDED) -name '*.c') \
+	  $(BUILD)/sim/main.o $(LIBRARY) $(LIBS)
 
 # What the programs of bench/ share; the peak is measured with the kernels' instruction sets.
 $(BUILD)/bench/%: bench/%.c $(BENCH_PARTS) $(LIBRARY)
