@@ -75,6 +75,7 @@ struct graph {
     int output;
     struct error error; /* the first failure; status 0: none */
 
+    unsigned char *switches; /* of all ops; its pages are touched by NET_BATCH alone */
     struct arena params_arena, grads_arena, buffers_arena, states_arena, activations, gradients,
         scratch;
 };

@@ -29,6 +29,7 @@ static void run_prepare(struct net *net) {
                                .grads = g->grads_arena.data,
                                .buffers = g->buffers_arena.data,
                                .states = g->states_arena.data,
+                               .switches = g->switches,
                                .scratch = g->scratch.data,
                                .pass = pass_choose(),
                                .layers = g->layers_n};

@@ -48,9 +48,11 @@ struct net_spec {
 };
 
 enum net_mode {
-    NET_TRAIN, /* batch statistics, running statistics updated */
-    NET_BATCH, /* batch statistics, nothing updated: for passes beside the training step's */
-    NET_EVAL   /* running statistics, nothing updated */
+    NET_TRAIN,   /* batch statistics, running statistics updated */
+    NET_EVAL,    /* running statistics, nothing updated */
+    NET_BATCH,   /* batch statistics, nothing updated: for passes beside the training step's */
+    NET_SWITCHED /* so too, and rectifiers and max poolings let through what they did in the last
+                    NET_BATCH pass, of as many examples: the network without its kinks */
 };
 
 struct net_loss {

@@ -49,6 +49,30 @@ void op_each_piece(const struct op *op, const struct op_run *run, size_t total, 
     for (size_t i = 0; i < pieces; i++) work(op, run, piece_at(total, pieces, i));
 }
 
+void op_switches_keep(const struct op *op, const struct op_run *run, struct piece p) {
+    const size_t row = op->y.W * op->y.C;
+    for (size_t n = p.first; n < p.last; n++) {
+        unsigned char *on = op_switches(op, run, n);
+        for (size_t h = 0; h < op->y.H; h++, on += row) {
+            const real *y = tensor_at(&op->y, n, h, 0);
+            for (size_t i = 0; i < row; i++) on[i] = y[i] > 0;
+        }
+    }
+}
+
+void op_switches_obey(const struct op *op, const struct op_run *run, const struct tensor *from,
+                      const struct tensor *to, struct piece p) {
+    const size_t row = op->y.W * op->y.C;
+    for (size_t n = p.first; n < p.last; n++) {
+        const unsigned char *on = op_switches(op, run, n);
+        for (size_t h = 0; h < op->y.H; h++, on += row) {
+            const real *x = tensor_at(from, n, h, 0);
+            real *y = tensor_at(to, n, h, 0);
+            for (size_t i = 0; i < row; i++) y[i] = on[i] ? x[i] : 0;
+        }
+    }
+}
+
 double *op_zeroed(const struct op_run *run, size_t n) {
     return memset(run->scratch, 0, n * sizeof(double));
 }

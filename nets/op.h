@@ -37,7 +37,8 @@ struct op {
     int layer;              /* that its parameters belong to; -1: has none */
     int head;               /* modality whose auxiliary head it is of; -1: it is of the main path */
     size_t param[OP_TENSORS], buffer[OP_TENSORS]; /* offsets into the arenas */
-    size_t state; /* offset of what it keeps from forward to backward */
+    size_t state;    /* offset of what it keeps from forward to backward */
+    size_t switches; /* offset in bytes of what it lets through, see struct op_type */
 
     /* Set once all shapes are known. data NULL in a gradient: nobody wants it. */
     struct tensor x[OP_INPUTS], y;
@@ -55,6 +56,7 @@ struct op_run {
     enum net_mode mode;
     int threads;
     real *params, *grads, *buffers, *states;
+    unsigned char *switches;
     unsigned char *scratch; /* of the op that runs, aligned to 64 bytes */
     const struct pass *pass;
     double *g2; /* [N, layers]: backward_g2 adds to it */
@@ -71,6 +73,8 @@ struct op_type {
     bool view;              /* y is x under another shape */
     bool in_place;          /* y may be written over x, which backward does not read */
     bool in_place_backward; /* dx[0] may be written over dy */
+    size_t switch_bytes;    /* an op with kinks: per element of y, which side it is on, kept by
+                               NET_BATCH and obeyed by NET_SWITCHED */
 
     /* Fill y's H, W, C; declare tensors and state. A sentence when the shapes cannot be. */
     int (*shape)(struct graph *g, struct op *op, struct value *y, struct error *e);
@@ -128,6 +132,16 @@ static inline size_t op_pieces(size_t N) {
 /* Call `work` for each piece of [0, total), in parallel; in order when there is one thread. */
 void op_each_piece(const struct op *op, const struct op_run *run, size_t total, size_t pieces,
                    op_work *work);
+
+/* The switches of example n, [H, W, C] of y. */
+static inline void *op_switches(const struct op *op, const struct op_run *run, size_t n) {
+    return run->switches + op->switches + n * op->y.H * op->y.W * op->y.C * op->type->switch_bytes;
+}
+
+/* For rectifiers, with a byte each: on where y > 0; and to = from where on, else 0. */
+void op_switches_keep(const struct op *op, const struct op_run *run, struct piece p);
+void op_switches_obey(const struct op *op, const struct op_run *run, const struct tensor *from,
+                      const struct tensor *to, struct piece p);
 
 /* The first n doubles of the scratch, set to 0. */
 double *op_zeroed(const struct op_run *run, size_t n);

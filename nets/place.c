@@ -222,6 +222,19 @@ static int arenas_get(struct graph *g, size_t activations, size_t gradients, str
     return STATUS_OK;
 }
 
+/* Not an arena: memory that is never written costs nothing. */
+static int switches_get(struct graph *g, struct error *e) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < g->ops_n; i++) {
+        struct op *op = &g->ops[i];
+        op->switches = bytes;
+        bytes += op_bytes(g->batch * op->y.H * op->y.W * op->y.C, op->type->switch_bytes);
+    }
+    g->switches = calloc(bytes + 1, 1);
+    if (g->switches) return STATUS_OK;
+    return error_set(e, STATUS_FAILED, "net %s: no memory", g->arch->name);
+}
+
 int graph_allocate(struct graph *g, struct error *e) {
     size_t *offsets = calloc(2 * g->values_n + OP_INPUTS * g->ops_n, sizeof *offsets);
     if (!offsets) abort();
@@ -231,6 +244,7 @@ int graph_allocate(struct graph *g, struct error *e) {
     size_t gradients_n = place_gradients(g, gradients, shares);
     int status = arenas_get(g, activations_n, gradients_n, e);
     if (!status) set_tensors(g, offsets, gradients, shares);
+    if (!status) status = switches_get(g, e);
     free(offsets);
     return status;
 }
@@ -242,6 +256,7 @@ void graph_free(struct graph *g) {
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) free(arenas[i]->data);
     for (size_t i = 0; i < g->layers_n; i++) free(g->layers[i]);
     for (size_t i = 0; i <= NET_INPUTS; i++) free(g->names[i]);
+    free(g->switches);
     free(g->layers);
     free(g->layers_op);
     free(g->values);

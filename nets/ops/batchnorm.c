@@ -49,7 +49,7 @@ static struct pass_norm coefficients(const struct op *op, const struct op_run *r
                               .a = state(op, run, A),
                               .b = state(op, run, B),
                               .d = state(op, run, D),
-                              .relu = op->options.relu};
+                              .relu = op->options.relu && run->mode != NET_SWITCHED};
 }
 
 static double positions(const struct op *op, const struct op_run *run) {
@@ -106,6 +106,9 @@ static void running_statistics(const struct op *op, const struct op_run *run) {
 static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
     struct pass_norm k = coefficients(op, run);
     run->pass->norm(&op->x[0], &k, &op->y, p.first, p.last);
+    if (!op->options.relu) return;
+    if (run->mode == NET_BATCH) op_switches_keep(op, run, p);
+    if (run->mode == NET_SWITCHED) op_switches_obey(op, run, &op->y, &op->y, p);
 }
 
 static void batchnorm_forward(const struct op *op, const struct op_run *run) {
@@ -116,8 +119,11 @@ static void batchnorm_forward(const struct op *op, const struct op_run *run) {
     op_each_piece(op, run, run->N, op_pieces(run->N), forward_piece);
 }
 
+/* With switches dy becomes g here, before all that reads it. */
 static void sums_piece(const struct op *op, const struct op_run *run, struct piece p) {
     struct pass_norm k = coefficients(op, run);
+    if (op->options.relu && run->mode == NET_SWITCHED)
+        op_switches_obey(op, run, &op->dy, &op->dy, p);
     run->pass->norm_sums(&op->x[0], &op->dy, &k, p.first, p.last,
                          (double *)run->scratch + p.index * 2 * op->y.C);
 }
@@ -179,6 +185,7 @@ const struct op_type op_batchnorm = {
     .name = "batchnorm",
     .doc = "Batch normalization with affine parameters, optionally with ReLU in the same pass.",
     .inputs = 1,
+    .switch_bytes = 1,
     .in_place_backward = true,
     .shape = batchnorm_shape,
     .scratch = batchnorm_scratch,

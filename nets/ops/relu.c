@@ -9,7 +9,11 @@ static int relu_shape(struct graph *g, struct op *op, struct value *y, struct er
 }
 
 static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    run->pass->relu(&op->x[0], &op->y, p.first, p.last);
+    if (run->mode == NET_SWITCHED)
+        op_switches_obey(op, run, &op->x[0], &op->y, p);
+    else
+        run->pass->relu(&op->x[0], &op->y, p.first, p.last);
+    if (run->mode == NET_BATCH) op_switches_keep(op, run, p);
 }
 
 static void relu_forward(const struct op *op, const struct op_run *run) {
@@ -17,7 +21,10 @@ static void relu_forward(const struct op *op, const struct op_run *run) {
 }
 
 static void data_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    run->pass->relu_backward(&op->y, &op->dy, &op->dx[0], p.first, p.last);
+    if (run->mode == NET_SWITCHED)
+        op_switches_obey(op, run, &op->dy, &op->dx[0], p);
+    else
+        run->pass->relu_backward(&op->y, &op->dy, &op->dx[0], p.first, p.last);
 }
 
 static void relu_backward_data(const struct op *op, const struct op_run *run) {
@@ -31,6 +38,7 @@ const struct op_type op_relu = {
     .rectifies = true,
     .in_place = true,
     .in_place_backward = true,
+    .switch_bytes = 1,
     .shape = relu_shape,
     .forward = relu_forward,
     .backward_data = relu_backward_data,
