@@ -187,20 +187,27 @@ static void search_measures(struct search *s) {
 }
 
 static const struct {
-    const char *name, *doc;
+    const char *path, *name, *doc;
 } structural[] = {
-    {"sweep",
+    {"", "sweep",
      "Grids of runs: axes: {NAME: [values] | {key: a.b, values: [...]} | {overlay: {...}, ...}}, "
-     "zip: [[NAME, NAME], ...] for axes that move together, and parts: {NAME: {set: {...}, axes: "
-     "{...}, zip: [...]}} for further grids. See docs/config.md."},
-    {"profiles",
+     "zip: [[NAME, NAME], ...] for axes that move together, parts: {NAME: {set: {...}, axes: "
+     "{...}, zip: [...]}} for further grids, and controls: [...]. See docs/config.md."},
+    {"sweep", "controls",
+     "Matched control runs beside every point, of all parts: twin (the clean twin, there in any "
+     "case), lr_clock (the same run with train.lr.clock: removal, and its clean twin), "
+     "stabilizer_on_clean (the same stabilizers in the same epochs of a clean run of the same "
+     "total, and that run without them). A control that changes nothing costs nothing. See "
+     "docs/sweeps.md."},
+    {"", "profiles",
      "Named overlays of the whole file, chosen with --profile NAME. See docs/config.md."},
 };
 
 static void search_structural(struct search *s) {
     for (size_t i = 0; i < sizeof structural / sizeof *structural; i++)
-        if (search_hit(s, "", structural[i].name)) {
-            fprintf(s->out, "%s\n", structural[i].name);
+        if (search_hit(s, structural[i].path, structural[i].name)) {
+            fprintf(s->out, "%s%s%s\n", structural[i].path, *structural[i].path ? "." : "",
+                    structural[i].name);
             print_wrapped(s->out, structural[i].doc, 4);
         }
 }
@@ -331,12 +338,18 @@ static const char introduction[] =
     "    flip:\n"
     "      set: {deficits: [{type: vflip, until: 40}]}\n"
     "      axes: {seed: [1, 2, 3]}\n"
+    "  controls: [lr_clock]                 # matched controls beside every point\n"
     "```\n"
     "\n"
     "Without `sweep` an experiment is one run. `axes` alone is the part `main`; the parts come\n"
     "after it. For each point the part's `set` is laid over the config, then each axis in its\n"
     "order; the last axis runs fastest. A sweep has at most 1,000,000 points. An axis name is a\n"
-    "dimension of `sweep.h5`, and its values or the overlays' names are the coordinate.\n";
+    "dimension of `sweep.h5`, and its values or the overlays' names are the coordinate.\n"
+    "\n"
+    "`controls` adds runs that points are compared with: `twin` (the clean twin, which is there "
+    "in\n"
+    "any case), `lr_clock`, `stabilizer_on_clean`. It stands for all parts; what each one changes\n"
+    "is in [sweeps](sweeps.md#matched-controls).\n";
 
 void schema_manual(FILE *out) {
     size_t n;
