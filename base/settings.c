@@ -536,6 +536,12 @@ int settings_set(struct settings *s, const char *name, const char *text, struct 
     return status;
 }
 
+void settings_unset(struct settings *s, const char *name) {
+    struct setting *v = (struct setting *)settings_find(s, name);
+    assert(v && "a setting that its table has");
+    value_clear(v);
+}
+
 static void value_copy(struct setting *to, const struct setting *from) {
     *to = *from;
     if (from->text) to->text = text_copy(from->text);

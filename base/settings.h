@@ -82,6 +82,7 @@ void settings_append(struct settings *s, const struct param *table);
 /* Set one value from its text form ("0.05", "[1, 2]", "removal+3", "~"). STATUS_USAGE and a
  * sentence that begins with the name when it is of the wrong type or out of range. */
 int settings_set(struct settings *s, const char *name, const char *text, struct error *e);
+void settings_unset(struct settings *s, const char *name); /* even one with a default */
 void settings_copy(struct settings *to, const struct settings *from);
 void settings_free(struct settings *s);
 

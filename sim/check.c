@@ -2,6 +2,7 @@
 #include "sim/check.h"
 
 #include "nets/net.h"
+#include "sim/stabilize.h"
 #include "sim/target.h"
 
 static int check_deficit(const struct config *c, const struct dataset *d, size_t i,
@@ -57,6 +58,18 @@ int check_data(const struct config *c, const struct dataset *d, struct error *e)
     return status ? status : check_probes(c, e);
 }
 
+static int check_stabilizers(const struct config *c, const struct dataset *d, const struct net *net,
+                             struct error *e) {
+    for (size_t i = 0; i < c->stabilizers_n; i++) {
+        const struct stabilizer *type = c->stabilizer_types[i];
+        int branch, status = stabilizer_branch(c, i, d, net, &branch, e);
+        if (status) return status;
+        if (type->check && type->check(&c->stabilizers[i], net, branch, e))
+            return error_prefix(e, "stabilizers[%zu]", i);
+    }
+    return STATUS_OK;
+}
+
 int check_net(const struct config *c, const struct dataset *d, struct error *e) {
     struct net_input inputs[DATA_MODALITIES];
     dataset_inputs(d, inputs);
@@ -70,6 +83,7 @@ int check_net(const struct config *c, const struct dataset *d, struct error *e) 
     struct net *net;
     int status = net_create(&net, &spec, e);
     if (status) return status;
+    status = check_stabilizers(c, d, net, e);
     net_free(net);
-    return STATUS_OK;
+    return status;
 }

@@ -8,7 +8,8 @@
 
 /* STATUS_USAGE with a sentence that names the key. */
 int check_data(const struct config *c, const struct dataset *d, struct error *e);
-/* Can the net be built for these shapes? Allocates it for a batch of one and frees it again. */
+/* Can the net be built for these shapes, and do the stabilizers find in it what they act on? Allocates
+ * it for a batch of one and frees it again. */
 int check_net(const struct config *c, const struct dataset *d, struct error *e);
 
 #endif

@@ -63,6 +63,8 @@ static void take_mean(struct kinds *k) {
         mean.start += k->cost[i].start / n;
         mean.epoch += k->cost[i].epoch / n;
         mean.state_bytes += k->cost[i].state_bytes / (int64_t)k->calibrated;
+        for (size_t s = 0; s < CONFIG_STABILIZERS; s++)
+            mean.stabilizer[s] += k->cost[i].stabilizer[s] / n;
         mean.rows_bytes += k->cost[i].rows_bytes / (int64_t)k->calibrated;
         mean.row_bytes += k->cost[i].row_bytes / (int64_t)k->calibrated;
     }
@@ -112,21 +114,31 @@ static const struct run_cost *cost_of(const struct play *p, size_t i) {
     return &p->kinds->cost[p->tree->runs[i].kind];
 }
 
+/* Seconds that epochs [from, until) of run i take: stabilizers cost in their windows. */
+static double seconds_of(const struct play *p, size_t i, int64_t from, int64_t until) {
+    const struct run_cost *cost = cost_of(p, i);
+    double seconds = cost->epoch * (double)(until - from);
+    for (size_t s = 0; s < CONFIG_STABILIZERS; s++) {
+        struct window w = p->tree->runs[i].timeline.stabilizers[s];
+        int64_t first = w.from > from ? w.from : from, end = w.until < until ? w.until : until;
+        if (end > first) seconds += cost->stabilizer[s] * (double)(end - first);
+    }
+    return seconds;
+}
+
 /* When the state is there that run i starts from; < 0: its parent has not started. */
 static double ready(const struct play *p, size_t i) {
     const struct tree_run *r = &p->tree->runs[i];
     if (!p->share || r->parent == TREE_NONE) return 0.0;
     size_t parent = (size_t)r->parent;
     if (p->begin[parent] < 0) return -1.0;
-    const struct run_cost *cost = cost_of(p, parent);
-    return p->begin[parent] + cost->start +
-           cost->epoch * (double)(r->start - p->tree->runs[parent].start);
+    return p->begin[parent] + cost_of(p, parent)->start +
+           seconds_of(p, parent, p->tree->runs[parent].start, r->start);
 }
 
 static double length(const struct play *p, size_t i) {
     const struct tree_run *r = &p->tree->runs[i];
-    int64_t epochs = r->timeline.total - (p->share ? r->start : 0);
-    return cost_of(p, i)->start + cost_of(p, i)->epoch * (double)epochs;
+    return cost_of(p, i)->start + seconds_of(p, i, p->share ? r->start : 0, r->timeline.total);
 }
 
 static size_t first_free(const struct play *p) {

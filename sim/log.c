@@ -1,6 +1,6 @@
 /* Assembling a log from rows and the timeline: see log.h.
  *
- * What the timeline knows (lr, deficit_severity) and what follows from other series (path_length)
+ * What the timeline knows (lr, deficit_severity, stabilizer_strength) and what follows from other series (path_length)
  * is derived here and stored in no row file, since it may differ between runs that share rows. */
 #include "sim/log.h"
 
@@ -65,6 +65,27 @@ static void put_deficits(struct h5_writer *w, const struct log_about *a, int64_t
     h5_put_doubles(w, "deficit_severity", severity, 2, (const char *[]){"epoch", "deficit"},
                    &(struct h5_about){"1", "severity in force", "0: not in force."});
     free(severity);
+}
+
+static void put_stabilizers(struct h5_writer *w, const struct log_about *a, int64_t last) {
+    const struct config *c = a->config;
+    size_t n = c->stabilizers_n;
+    if (!n) return;
+    char labels[CONFIG_STABILIZERS][64];
+    const char *pointers[CONFIG_STABILIZERS];
+    double *strength = malloc((size_t)(last + 1) * n * sizeof *strength);
+    if (!strength) abort();
+    for (size_t i = 0; i < n; i++) {
+        snprintf(labels[i], sizeof *labels, "%s[%zu]", c->stabilizer_types[i]->name, i);
+        pointers[i] = labels[i];
+        strength[i] = NAN;
+        for (int64_t e = 1; e <= last; e++)
+            strength[(size_t)e * n + i] = timeline_strength(a->timeline, c, i, e - 1);
+    }
+    h5_put_scale_texts(w, "stabilizer", pointers, n, &(struct h5_about){NULL, "stabilizer", NULL});
+    h5_put_doubles(w, "stabilizer_strength", strength, 2, (const char *[]){"epoch", "stabilizer"},
+                   &(struct h5_about){"1", "strength in force", "0: it does not act."});
+    free(strength);
 }
 
 static void put_modalities(struct h5_writer *w, const struct dataset *d) {
@@ -234,6 +255,7 @@ int log_write(const char *path, const struct log_about *a, struct rows *rows, in
     put_rates(w, a->timeline, last);
     put_path(w, rows, last);
     put_deficits(w, a, last);
+    put_stabilizers(w, a, last);
     put_probes(w, a);
     put_final(w, a, rows, last, status);
     char *config = config_dump(a->config);

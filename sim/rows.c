@@ -76,8 +76,10 @@ static const struct measure_series core[SERIES_CORE] = {
         {"fisher_deficit_branch_ratio", "1",
          "Fisher trace of an encoder over that of the others, probes under the deficits",
          PER_MODALITY, TEXT_RATIO},
-    [GRAD_NORM] = {"grad_norm", "1", "norm of the batch gradient", PER_ROW,
-                   "Mean over the epoch's batches of the Euclidean norm over all parameters."},
+    [GRAD_NORM] =
+        {"grad_norm", "1", "norm of the batch gradient", PER_ROW,
+         "Mean over the epoch's batches of the Euclidean norm over all parameters, before "
+         "stabilizers change it."},
     [UPDATE_NORM] = {"update_norm", "1", "distance moved in the epoch", PER_ROW,
                      "Euclidean norm of w(e) - w(e-1) over all parameters."},
     [WEIGHT_NORM] = {"weight_norm", "1", "norm of the parameters", PER_ROW,

@@ -1,7 +1,7 @@
 /* A run, from beginning to end. Read this file first.
  *
  *   run_execute   find the deepest state on disk, or initialize; then, epoch by epoch:
- *     train_epoch    spoil, shuffle, and one optimizer step per batch
+ *     train_epoch    spoil, shuffle, and one optimizer step per batch, with the stabilizers' hooks
  *     measure_row    what the network can do now (sim/measure.c); never changes it
  *     checkpoint     state and rows to disk, so that kill -9 costs one epoch at most
  *
@@ -92,6 +92,7 @@ static void run_free(struct run *r) {
     free(r->start);
     free(r->buffers);
     view_free(&r->training);
+    stabilize_free(&r->stabilize);
     measure_free(r);
     rows_free(&r->rows);
     net_free(r->net);
@@ -102,6 +103,7 @@ static int run_create(struct run *r, struct error *e) {
     int status = run_folders(r, e);
     if (!status) status = run_net(r, e);
     if (!status) status = run_memory(r, e);
+    if (!status) status = stabilize_create(&r->stabilize, r->config, r->data, r->net, e);
     return status ? status : measure_create(r, e);
 }
 
@@ -138,6 +140,8 @@ static int train_batch(struct run *r, int64_t epoch, size_t first, size_t n, str
     struct feed_batch batch = {&r->training, r->order, first, n, (uint32_t)epoch, true};
     size_t params = net_params_count(r->net);
     feed_assemble(r->config, &batch, r->net, r->label, r->scratch);
+    stabilize_batch(&r->stabilize, &r->data->train, r->order + first, r->label, n, sum->batches);
+    stabilize_call(&r->stabilize, STABILIZE_BATCH);
     net_forward(r->net, n, NET_TRAIN);
     struct net_loss loss = net_loss(r->net, r->label, n);
     if (!isfinite(loss.loss))
@@ -145,12 +149,15 @@ static int train_batch(struct run *r, int64_t epoch, size_t first, size_t n, str
                          "the loss is not finite in epoch %lld, batch %zu: "
                          "lower train.lr.base",
                          (long long)epoch, sum->batches);
+    stabilize_call(&r->stabilize, STABILIZE_LOSS);
     net_backward(r->net, n);
+    sum->grad_norm += norm(net_grads(r->net), params);
+    stabilize_call(&r->stabilize, STABILIZE_GRADIENTS);
     r->state.optimizer->step(&r->config->optimizer, r->timeline->rate[epoch], ++r->state.steps,
                              params, net_params(r->net), net_grads(r->net), r->state.slots);
+    stabilize_call(&r->stabilize, STABILIZE_PARAMETERS);
     sum->loss += loss.loss;
     sum->correct += loss.correct;
-    sum->grad_norm += norm(net_grads(r->net), params);
     sum->examples += n;
     sum->batches++;
     return STATUS_OK;
@@ -185,8 +192,11 @@ static int train_epoch(struct run *r, int64_t epoch, struct error *e) {
     feed_order(r->config->train_seed, (uint32_t)epoch, r->order, r->data->train.n);
     if (timeline_resets_momentum(r->timeline, r->config, epoch)) reset_momentum(r);
     memcpy(r->start, net_params(r->net), params * sizeof(real));
+    stabilize_begin(&r->stabilize, r->timeline, epoch);
+    stabilize_call(&r->stabilize, STABILIZE_EPOCH_START);
     status = train_batches(r, epoch, &sum, e);
     if (status) return status;
+    stabilize_call(&r->stabilize, STABILIZE_EPOCH_END);
     double moved = distance(net_params(r->net), r->start, params);
     if (!isfinite(moved))
         return error_set(e, STATUS_DIVERGED,
@@ -413,6 +423,35 @@ static int cost_training(struct run *r, double *seconds, struct error *e) {
     return status;
 }
 
+/* The part of the epochs in which the stabilizer acts, were its window the whole run. */
+static double acting_share(const struct run *r, size_t i) {
+    const struct stabilizer *type = r->config->stabilizer_types[i];
+    int64_t n = 0, total = r->timeline->total;
+    if (!type->acts) return 1.0;
+    for (int64_t since = 0; since < total; since++)
+        n += type->acts(&r->config->stabilizers[i], since);
+    return total ? (double)n / (double)total : 0.0;
+}
+
+/* Stabilizer i alone, whatever its window, against `plain`: what it adds to an epoch. What it does
+ * at an epoch's ends does not grow with the examples. */
+static int cost_stabilizer(struct run *r, size_t i, double plain, double examples,
+                           struct run_cost *cost, struct error *e) {
+    double alone[CONFIG_STABILIZERS] = {0.0}, seconds;
+    const struct stabilizer *type = r->config->stabilizer_types[i];
+    const struct settings *s = &r->config->stabilizers[i];
+    if (type->is_identity && type->is_identity(s)) return STATUS_OK;
+    alone[i] = settings_real(s, "strength");
+    if (alone[i] == 0.0) return STATUS_OK;
+    r->stabilize.instead = alone;
+    int status = cost_training(r, &seconds, e);
+    r->stabilize.instead = NULL;
+    double ends = r->stabilize.seconds;
+    cost->stabilizer[i] =
+        acting_share(r, i) * (fmax(0.0, seconds - ends - plain) * examples + ends);
+    return status;
+}
+
 static int64_t file_bytes(const char *path) {
     struct stat is;
     return stat(path, &is) ? 0 : (int64_t)is.st_size;
@@ -441,14 +480,20 @@ static int cost_all(struct run *r, const struct dataset *whole, struct run_cost 
     double training, saving;
     struct measure_seconds seconds;
     const struct dataset *few = r->data;
+    const double off[CONFIG_STABILIZERS] = {0.0};
+    double examples = share(whole->train.n, few->train.n);
+    r->stabilize.instead = off;
     int status = cost_training(r, &training, e);
+    r->stabilize.instead = NULL;
+    for (size_t i = 0; i < r->config->stabilizers_n && !status; i++)
+        status = cost_stabilizer(r, i, training, examples, cost, e);
     if (!status) status = measure_time(r, &seconds, e);
     if (!status) status = cost_saving(r, cost, &saving, e);
     if (status) return status;
     size_t probes = (size_t)settings_int(&r->config->fisher, "probes");
     if (probes > whole->train.n) probes = whole->train.n;
     double test = share(whole->test.n, few->test.n);
-    cost->epoch = saving + training * share(whole->train.n, few->train.n) +
+    cost->epoch = saving + training * examples +
                   per_epoch(&r->config->eval, seconds.evaluation * test) +
                   seconds.measures * test / (double)timeline_measures_every(r->config) +
                   per_epoch(&r->config->fisher, seconds.fisher * share(probes, r->probes.n));

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "sim/feed.h"
 #include "sim/rows.h"
+#include "sim/stabilize.h"
 #include "sim/state.h"
 #include "sim/store.h"
 #include "sim/timeline.h"
@@ -59,11 +60,12 @@ void run_record_error(const char *path, const char *sentence);
 /* What a run costs here and now, from a few batches, some examples and one state written and removed
  * under `folder`. It trains nothing that stays. */
 struct run_cost {
-    double start;        /* seconds before the first epoch and after the last */
-    double epoch;        /* seconds per epoch: training, measuring, saving */
-    int64_t state_bytes; /* of a state's file */
-    int64_t rows_bytes;  /* of a file of rows that holds one; a log without rows is about two */
-    int64_t row_bytes;   /* of each further row */
+    double start; /* seconds before the first epoch and after the last */
+    double epoch; /* seconds per epoch: training without stabilizers, measuring, saving */
+    double stabilizer[CONFIG_STABILIZERS]; /* seconds on top per epoch of each one's window */
+    int64_t state_bytes;                   /* of a state's file */
+    int64_t rows_bytes; /* of a file of rows that holds one; a log without rows is about two */
+    int64_t row_bytes;  /* of each further row */
 };
 int run_cost(const struct config *c, const struct timeline *t, const struct dataset *d,
              const char *folder, struct run_cost *cost, struct error *e);
@@ -76,6 +78,7 @@ struct run {
     const struct run_options *options;
     struct net *net;
     struct state state;
+    struct stabilize stabilize;
     struct rows rows;
     struct view training;         /* as trained in the current epoch */
     struct view test, validation; /* clean */

@@ -8,6 +8,7 @@
 #include "sim/timeline.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,32 @@ static int window_resolve(struct window *w, const struct settings *s, size_t i, 
     return STATUS_OK;
 }
 
+/* A bound of a stabilizer's window: all three anchors are the deficits', resolved already. */
+static int64_t epoch_within(const struct timeline *t, struct epoch_bound b) {
+    const int64_t anchors[] = {[EPOCH_ABSOLUTE] = 0,
+                               [EPOCH_ONSET] = t->onset,
+                               [EPOCH_REMOVAL] = t->removal,
+                               [EPOCH_END] = t->total};
+    return anchors[b.anchor] + b.offset;
+}
+
+static int64_t epoch_cut(const struct timeline *t, int64_t epoch) {
+    return epoch < 0 ? 0 : epoch > t->total ? t->total : epoch;
+}
+
+static int stabilizer_window(struct timeline *t, const struct settings *s, size_t i,
+                             struct error *e) {
+    int64_t from = epoch_within(t, settings_epoch(s, "from"));
+    int64_t until = epoch_within(t, settings_epoch(s, "until"));
+    if (until < from)
+        return error_set(e, STATUS_USAGE,
+                         "stabilizers[%zu]: its window ends (until: %lld) before it begins (from: "
+                         "%lld)",
+                         i, (long long)until, (long long)from);
+    t->stabilizers[i] = (struct window){epoch_cut(t, from), epoch_cut(t, until)};
+    return STATUS_OK;
+}
+
 static int windows_resolve(struct timeline *t, const struct config *c, struct error *e) {
     bool fixed = settings_is_set(&c->epochs, "total");
     int64_t total = fixed ? settings_int(&c->epochs, "total") : -1, onset = INT64_MAX;
@@ -75,22 +102,51 @@ static int windows_resolve(struct timeline *t, const struct config *c, struct er
                          "train.epochs: the run would have %lld epochs; the most "
                          "is %d",
                          (long long)t->total, EPOCHS_MAX);
-    return STATUS_OK;
+    int status = STATUS_OK;
+    for (size_t i = 0; i < c->stabilizers_n && !status; i++)
+        status = stabilizer_window(t, &c->stabilizers[i], i, e);
+    return status;
 }
 
 /* The schedule's clock. `run` counts from epoch 0; `removal` runs from 0 and starts again at the
  * removal. Its span is then the clean budget in both phases, so that the deficit phase does not
  * depend on when it will end. */
-static void rates_resolve(struct timeline *t, const struct config *c) {
+struct clock {
+    bool restarts;
+    int64_t span;
+};
+
+static struct clock clock_of(const struct timeline *t, const struct config *c) {
+    bool restarts = settings_is(&c->lr, "clock", "removal");
+    return (struct clock){restarts, restarts ? t->total - t->removal : t->total};
+}
+
+static double rate_at(const struct config *c, int64_t at, int64_t span) {
     const struct settings *lr = &c->lr;
-    bool restarts = settings_is(lr, "clock", "removal");
-    int64_t span = restarts ? t->total - t->removal : t->total;
     int64_t warmup = settings_int(lr, "warmup");
-    double base = settings_real(lr, "base");
+    double warm = at < warmup ? (double)(at + 1) / (double)warmup : 1.0;
+    return settings_real(lr, "base") * warm * c->schedule->factor(lr, at, span);
+}
+
+/* What the stabilizers make of an epoch's rate, one after the other. */
+static double rate_stabilized(const struct timeline *t, const struct config *c, int64_t epoch,
+                              int64_t span, double rate) {
+    for (size_t i = 0; i < c->stabilizers_n; i++) {
+        const struct stabilizer *type = c->stabilizer_types[i];
+        double strength = type->rate ? timeline_strength(t, c, i, epoch) : 0.0;
+        if (strength == 0.0) continue;
+        double restarted = rate_at(c, epoch - t->stabilizers[i].from, span);
+        rate = type->rate(&c->stabilizers[i], strength, rate, restarted);
+    }
+    return rate;
+}
+
+static void rates_resolve(struct timeline *t, const struct config *c) {
+    struct clock clock = clock_of(t, c);
     for (int64_t epoch = 0; epoch < t->total; epoch++) {
-        int64_t at = restarts && epoch >= t->removal ? epoch - t->removal : epoch;
-        double warm = at < warmup ? (double)(at + 1) / (double)warmup : 1.0;
-        t->rate[epoch] = base * warm * c->schedule->factor(lr, at, span);
+        bool again = clock.restarts && epoch >= t->removal;
+        double rate = rate_at(c, again ? epoch - t->removal : epoch, clock.span);
+        t->rate[epoch] = rate_stabilized(t, c, epoch, clock.span, rate);
     }
 }
 
@@ -127,6 +183,17 @@ double timeline_severity(const struct timeline *t, const struct config *c, size_
     return settings_real(s, "severity") * fmin(1.0, fmin(rise, fall));
 }
 
+double timeline_strength(const struct timeline *t, const struct config *c, size_t i,
+                         int64_t epoch) {
+    const struct settings *s = &c->stabilizers[i];
+    const struct window *w = &t->stabilizers[i];
+    const struct stabilizer *type = c->stabilizer_types[i];
+    if (epoch < w->from || epoch >= w->until) return 0.0;
+    if (type->is_identity && type->is_identity(s)) return 0.0;
+    if (type->acts && !type->acts(s, epoch - w->from)) return 0.0;
+    return settings_real(s, "strength");
+}
+
 double timeline_probe_severity(const struct config *c, size_t i) {
     const struct deficit *type = c->deficit_types[i];
     bool identity = type->is_identity && type->is_identity(&c->deficits[i]);
@@ -159,9 +226,10 @@ double timeline_rate_at_removal(const struct timeline *t) {
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-/* Digests of the deficits as what they do, each made once for all epochs. */
+/* Digests of the deficits and stabilizers as what they do, each made once for all epochs. */
 struct effects {
     char deficit[CONFIG_DEFICITS][HASH_TEXT];
+    char stabilizer[CONFIG_STABILIZERS][HASH_TEXT];
 };
 
 static bool is_effect(const struct config *c, size_t i, const struct param *p) {
@@ -197,6 +265,35 @@ static void effects_digest(struct effects *all, const struct config *c, const st
     }
 }
 
+static bool is_stabilizer_effect(const struct config *c, size_t i, const struct param *p) {
+    static const char *const windowing[] = {"from", "until", "strength"};
+    for (size_t w = 0; w < sizeof windowing / sizeof *windowing; w++)
+        if (!strcmp(p->name, windowing[w])) return false;
+    const struct stabilizer *type = c->stabilizer_types[i];
+    return !p->outside_key && (!type->uses || type->uses(&c->stabilizers[i], p->name));
+}
+
+/* Its randomness is of train.seed and net.seed, which every key has. */
+static void stabilizers_digest(struct effects *all, const struct config *c, struct hash *h) {
+    for (size_t i = 0; i < c->stabilizers_n; i++) {
+        const struct settings *s = &c->stabilizers[i];
+        hash_restart(h);
+        for (size_t k = 0; k < s->n; k++) {
+            const struct setting *v = &s->values[k];
+            if (!is_stabilizer_effect(c, i, v->param)) continue;
+            hash_text(h, v->param->name);
+            hash_text(h, v->is_set ? v->text : NULL);
+        }
+        hash_digest(h, all->stabilizer[i]);
+    }
+}
+
+/* One that sets the rate and does nothing else is in the key as the rate. */
+static bool acts_on_training(const struct stabilizer *type) {
+    return type->epoch_start || type->batch || type->loss || type->gradients || type->parameters ||
+           type->epoch_end;
+}
+
 /* An incomplete last batch is dropped only where there is one, and a whole one beside it. */
 static bool drops_batch(const struct config *c, const struct dataset *d) {
     size_t batch = (size_t)settings_int(&c->train, "batch");
@@ -228,6 +325,14 @@ static void hash_epoch(struct hash *h, const struct timeline *t, const struct co
         if (severity == 0.0) continue;
         hash_real(h, severity);
         hash_text(h, all->deficit[i]);
+    }
+    for (size_t i = 0; i < c->stabilizers_n; i++) {
+        double strength = timeline_strength(t, c, i, epoch);
+        if (strength == 0.0 || !acts_on_training(c->stabilizer_types[i])) continue;
+        hash_text(h, "stabilizer");
+        hash_real(h, strength);
+        hash_int(h, epoch - t->stabilizers[i].from); /* hooks are told */
+        hash_text(h, all->stabilizer[i]);
     }
 }
 
@@ -261,6 +366,7 @@ int timeline_create(struct timeline *t, const struct config *c, const struct dat
     if (status) return status;
     struct hash *h = hash_create();
     effects_digest(&all, c, d, h);
+    stabilizers_digest(&all, c, h);
     hash_start(h, c, d);
     hash_digest(h, t->key[0]);
     for (int64_t epoch = 0; epoch < t->total; epoch++) {
@@ -276,9 +382,42 @@ int timeline_create(struct timeline *t, const struct config *c, const struct dat
     return STATUS_OK;
 }
 
-void config_clean(struct config *c) {
-    for (size_t i = 0; i < c->deficits_n; i++) {
-        settings_set(&c->deficits[i], "from", "0", NULL);
-        settings_set(&c->deficits[i], "until", "0", NULL);
+/* ---- configs of matched runs ----------------------------------------------------------------- */
+
+static void epoch_set(struct settings *s, const char *name, int64_t epoch) {
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)epoch);
+    settings_set(s, name, text, NULL);
+}
+
+static void window_set(struct settings *s, struct window w) {
+    epoch_set(s, "from", w.from);
+    epoch_set(s, "until", w.until);
+}
+
+static void windows_empty(struct settings *list, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        settings_set(&list[i], "from", "0", NULL);
+        settings_set(&list[i], "until", "0", NULL);
     }
+}
+
+void config_clean(struct config *c) {
+    config_cure(c);
+    config_unstabilize(c);
+}
+
+void config_unstabilize(struct config *c) {
+    windows_empty(c->stabilizers, c->stabilizers_n);
+}
+
+void config_cure(struct config *c) {
+    windows_empty(c->deficits, c->deficits_n);
+}
+
+void config_freeze(struct config *c, const struct timeline *t) {
+    for (size_t i = 0; i < c->deficits_n; i++) window_set(&c->deficits[i], t->deficits[i]);
+    for (size_t i = 0; i < c->stabilizers_n; i++) window_set(&c->stabilizers[i], t->stabilizers[i]);
+    epoch_set(&c->epochs, "total", t->total);
+    settings_unset(&c->epochs, "after_removal");
 }

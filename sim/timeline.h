@@ -3,7 +3,7 @@
  * Epochs are [0, total). State e is the network after e epochs (state 0: initialized). The prefix
  * key of state e hashes everything that can influence it: the training examples, the net, seeds,
  * optimizer, and for every epoch before e the effective learning rate, the deficits at their
- * effective severity, augmentation and events. Equal keys, equal bits (for one numerics id).
+ * effective severity, the stabilizers that act, augmentation and events. Equal keys, equal bits (for one numerics id).
  * Names, folders, measures and thread counts are in no key. */
 #ifndef SIM_TIMELINE_H
 #define SIM_TIMELINE_H
@@ -24,9 +24,9 @@ struct timeline {
     int64_t onset;   /* the earliest `from` of the non-empty deficits; 0 if there is none */
     int64_t removal; /* the latest `until` of the non-empty deficits; 0 if there is none */
     struct window deficits[CONFIG_DEFICITS];
-    struct window stabilizers[CONFIG_STABILIZERS]; /* cut at `total` */
-    double *rate;             /* [total] learning rate of epoch e */
-    char (*key)[HASH_TEXT];   /* [total + 1] prefix key of state e */
+    struct window stabilizers[CONFIG_STABILIZERS]; /* what of them lies in [0, total) */
+    double *rate;                                  /* [total] learning rate of epoch e */
+    char (*key)[HASH_TEXT];                        /* [total + 1] prefix key of state e */
     char measures[HASH_TEXT]; /* hash of what is measured: names row files beside the key */
     char run_id[HASH_TEXT];   /* hash(key[total], measures, final) */
 };

@@ -55,6 +55,22 @@ static void hash_but_seed(struct hash *h, const struct settings *s) {
             hash_text(h, s->values[i].is_set ? s->values[i].text : NULL);
 }
 
+/* Stabilizers cost in their windows, which the estimate knows; how much depends on what they do and
+ * how often, hardly on how strongly. */
+static void hash_stabilizers(struct hash *h, const struct config *c) {
+    for (size_t i = 0; i < c->stabilizers_n; i++) {
+        const struct settings *s = &c->stabilizers[i];
+        const struct stabilizer *type = c->stabilizer_types[i];
+        bool off = type->is_identity && type->is_identity(s);
+        hash_int(h, !off && settings_real(s, "strength") != 0.0);
+        for (size_t k = 0; k < s->n; k++) {
+            const struct setting *v = &s->values[k];
+            if (v->param->type == PARAM_REAL || v->param->type == PARAM_EPOCH) continue;
+            hash_text(h, v->is_set ? v->text : NULL);
+        }
+    }
+}
+
 /* What an epoch costs depends on sizes, not on seeds, rates or windows. */
 static size_t planner_kind(struct planner *p, const struct config *c, const struct dataset *d) {
     char key[HASH_TEXT];
@@ -73,6 +89,7 @@ static size_t planner_kind(struct planner *p, const struct config *c, const stru
     hash_but_seed(h, &c->augment);
     hash_but_seed(h, &c->eval);
     hash_but_seed(h, &c->fisher);
+    hash_stabilizers(h, c);
     hash_digest(h, key);
     hash_free(h);
     long kind = map_add(p->kinds, key, (long)p->tree->kinds_n);
