@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "analysis/memory.h"
+#include "analysis/recovery.h"
 #include "analysis/sensitivity.h"
 #include "analysis/words.h"
 
@@ -398,6 +399,9 @@ void findings_write(struct page *p, const struct summary *s) {
     write_numerics(p, r);
     write_seed_axes(p, r);
     for (size_t i = 0; i < s->parts_n; i++) write_part(p, s, &s->parts[i]);
+    struct recovery *recovery = recovery_create(s);
+    recovery_write(p, recovery);
+    recovery_free(recovery);
     struct sensitivity *windows = sensitivity_create(s);
     sensitivity_write(p, windows);
     sensitivity_free(windows);

@@ -13,6 +13,7 @@
 #include "analysis/html.h"
 #include "analysis/memory.h"
 #include "analysis/page.h"
+#include "analysis/recovery.h"
 #include "analysis/results.h"
 #include "analysis/sensitivity.h"
 #include "analysis/summary.h"
@@ -38,15 +39,29 @@ static struct figures *report_figures(const struct summary *s, struct page *page
     return f;
 }
 
-/* summary.tsv, and sensitivity.tsv where windows were slid. */
-static int report_save_tables(const struct summary *s, const char *table, struct error *e) {
-    int status = findings_save(s, table, e);
-    if (status) return status;
+static int report_save_sensitivity(const struct summary *s, struct error *e) {
     struct sensitivity *windows = sensitivity_create(s);
     char *path = memory_print("%s/sensitivity.tsv", s->results->home);
-    status = sensitivity_save(windows, path, e);
+    int status = sensitivity_save(windows, path, e);
     free(path);
     sensitivity_free(windows);
+    return status;
+}
+
+static int report_save_recovery(const struct summary *s, struct error *e) {
+    struct recovery *recovery = recovery_create(s);
+    char *path = memory_print("%s/recovery.tsv", s->results->home);
+    int status = recovery_save(recovery, path, e);
+    free(path);
+    recovery_free(recovery);
+    return status;
+}
+
+/* summary.tsv, sensitivity.tsv where windows were slid, recovery.tsv where there are remedies. */
+static int report_save_tables(const struct summary *s, const char *table, struct error *e) {
+    int status = findings_save(s, table, e);
+    if (!status) status = report_save_sensitivity(s, e);
+    if (!status) status = report_save_recovery(s, e);
     return status;
 }
 
