@@ -7,7 +7,7 @@
  * 2 H g, H the Hessian of that loss, had from two gradients (as in Zhao et al. 2022, arXiv
  * 2202.03599):
  *
- *   2 H g  ~  2 |g| [grad(w + r u) - grad(w)] / r,   u = g / |g| on S, 0 elsewhere
+ *   2 H g  ~  2 |g| [grad(w + r u) - grad(w)] / r,   u = g / |g| on S, 0 elsewhere,   r = STEP |w_S|
  *
  * Batch statistics are those of training, and differentiated through; running ones are not touched.
  * Auxiliary heads have no part in it. `strength` multiplies alpha. `every` k forms the gradient anew
@@ -17,19 +17,27 @@
  * re-implementation (BartekKrzepkowski/FisherPenalty); they receive the penalty's gradient all the
  * same, as there. With `modality`, S is that branch, and only that branch receives it.
  *
- * The traps: |mean gradient|^2 of a batch is neither the trace of the Fisher nor its mean over
- * examples, but follows it. Labels of the data instead of drawn ones give another penalty. */
+ * The trap is the kinks. A gradient jumps where a ReLU switches; over a step r some thousands of
+ * units do, each adds its jump over r, and for steps of 1e-2 to 1e-6 |w| the plain difference was 1
+ * to 500 times the Hessian product in size and nearly orthogonal to it. So the second pass keeps
+ * every ReLU and max pooling as the first had it (NET_SWITCHED): what is then differentiated is
+ * smooth, and its derivative is the one that automatic differentiation gives. The step balances
+ * what is left: curvature over r, and rounding over 1 / r. Measured on convfc and allcnn along 800
+ * steps of training, a float build at 3e-5 is within 1 % of the double one, which at 1e-9 is within
+ * 1e-6 of PyTorch's double backward on small nets.
+ *
+ * And: |mean gradient|^2 of a batch is neither the trace of the Fisher nor its mean over examples,
+ * but follows it; labels of the data instead of drawn ones give another penalty. */
 #include <math.h>
 #include <string.h>
 
 #include "base/rng.h"
 #include "stabilizers/stabilizer.h"
 
-/* r = STEP |w_S|. */
 #ifdef REAL_IS_DOUBLE
-static const double STEP = 1e-7;
+static const double STEP = 1e-9;
 #else
-static const double STEP = 1e-3;
+static const double STEP = 3e-5;
 #endif
 
 enum { SUM, PARAMS, PENALTY, ARRAYS }; /* arrays: what came in net_grads, w, and 2 H g */
@@ -115,7 +123,7 @@ static void difference(const struct settings *s, const struct stabilizer_context
     real *w = net_params(c->net), *kept = c->arrays[PARAMS];
     memcpy(kept, w, count * sizeof *w);
     step(s, c, size > 0 ? r / size : 0, penalty);
-    net_forward(c->net, c->N, NET_BATCH);
+    net_forward(c->net, c->N, NET_SWITCHED);
     gradient(c);
     memcpy(w, kept, count * sizeof *w);
     for (size_t i = 0; i < count; i++)
