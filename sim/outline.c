@@ -12,8 +12,8 @@ enum { TITLE_TEXT = 512 };
 void tree_title(const struct tree *t, size_t run, char *text, size_t size) {
     const struct tree_run *r = &t->runs[run];
     const struct experiment *x = t->experiment;
-    size_t used = (size_t)snprintf(text, size, "%s%s", r->clean ? "clean twin of " : "",
-                                   experiment_part(x, r->point));
+    size_t used =
+        (size_t)snprintf(text, size, "%s%s", role_prefix(r->role), experiment_part(x, r->point));
     for (size_t a = 0; a < experiment_axes(x) && used < size; a++) {
         const char *label = experiment_label(x, r->point, a);
         if (label)
@@ -97,8 +97,10 @@ void tree_print(const struct tree *t, FILE *out) {
         there += t->segments[i].on_disk;
         kept += t->segments[i].owner != TREE_NONE && t->segments[i].until > t->segments[i].from;
     }
-    fprintf(out, "%s: %zu points, %zu runs with clean twins; %lld epochs to train",
-            experiment_name(t->experiment), t->points_n, t->runs_n, (long long)epochs);
+    fprintf(out, "%s: %zu points, %zu runs with clean twins", experiment_name(t->experiment),
+            t->points_n, t->runs_n);
+    if (tree_controls(t)) fprintf(out, " and %zu controls", tree_controls(t));
+    fprintf(out, "; %lld epochs to train", (long long)epochs);
     fprintf(out, " (%lld without sharing, %lld saved)\n", (long long)alone,
             (long long)(alone - epochs));
     fprintf(out, "states: %zu of the tree's %zu are on disk, %zu will be kept\n", there,
@@ -150,25 +152,44 @@ void tree_dot(const struct tree *t, FILE *out) {
 
 /* ---- as tables ------------------------------------------------------------------------------- */
 
-static void write_point(const struct tree *t, size_t i, FILE *f) {
+static const char *id_of(const struct tree *t, long run) {
+    return run == TREE_NONE ? "-" : t->runs[run].timeline.run_id;
+}
+
+/* Has any point a run of this role? */
+static bool has_role(const struct tree *t, enum run_role role) {
+    for (size_t i = 0; i < t->points_n; i++)
+        if (t->points[i].role[role] != TREE_NONE) return true;
+    return false;
+}
+
+/* `columns[role]`: it is written. */
+static void write_point(const struct tree *t, size_t i, const bool columns[RUN_ROLES], FILE *f) {
     const struct experiment *x = t->experiment;
-    const struct tree_point *p = &t->points[i];
-    fprintf(f, "%s\t%s\t%s", t->runs[p->run].timeline.run_id, t->runs[p->twin].timeline.run_id,
+    const long *role = t->points[i].role;
+    fprintf(f, "%s\t%s\t%s", id_of(t, role[ROLE_POINT]), id_of(t, role[ROLE_TWIN]),
             experiment_part(x, i));
     for (size_t a = 0; a < experiment_axes(x); a++) {
         const char *label = experiment_label(x, i, a);
         fprintf(f, "\t%s", label ? label : "-");
     }
+    for (enum run_role r = ROLE_POINT; r < RUN_ROLES; r++)
+        if (columns[r]) fprintf(f, "\t%s", id_of(t, role[r]));
     fprintf(f, "\n");
 }
 
 static void write_points(const struct tree *t, FILE *f) {
     const struct experiment *x = t->experiment;
+    bool columns[RUN_ROLES];
     fprintf(f, "# imprint sweep 1\nrun\ttwin\tpart");
     for (size_t a = 0; a < experiment_axes(x); a++)
         fprintf(f, "\t%s%s", experiment_axis(x, a), experiment_axis_is_seed(x, a) ? "*" : "");
+    for (enum run_role r = ROLE_POINT; r < RUN_ROLES; r++) {
+        columns[r] = role_column(r) && has_role(t, r);
+        if (columns[r]) fprintf(f, "\t%s", role_column(r));
+    }
     fprintf(f, "\n");
-    for (size_t i = 0; i < t->points_n; i++) write_point(t, i, f);
+    for (size_t i = 0; i < t->points_n; i++) write_point(t, i, columns, f);
 }
 
 static void write_runs(const struct tree *t, FILE *f) {

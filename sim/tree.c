@@ -16,6 +16,7 @@
 
 #include "base/map.h"
 #include "sim/check.h"
+#include "sim/control.h"
 #include "sim/data.h"
 #include "sim/library.h"
 #include "sim/log.h"
@@ -27,8 +28,8 @@ struct planner {
     struct tree *tree;
     const struct tree_options *options;
     struct map *by_id;
-    struct map *twins; /* clean configs that were met, by their settings */
-    struct map *nets;  /* net and data set combinations that were checked */
+    struct map *made; /* configs of controls that were met, by their settings */
+    struct map *nets; /* net and data set combinations that were checked */
     struct map *kinds;
     struct shelf *shelf;
     int64_t bytes;
@@ -133,20 +134,28 @@ static void tree_grow(struct tree *t) {
     t->runs = grown;
 }
 
+/* A run that is met again as a point goes by the point's name: rather "remedy=none" than "control
+ * of remedy=late". Clean twins keep theirs. */
+static void run_rename(struct tree_run *r, size_t point, enum run_role role) {
+    if (r->role <= ROLE_TWIN || role > ROLE_TWIN) return;
+    r->point = point;
+    r->role = role;
+}
+
 /* Enter a config as a run, unless a run of the same id is there. */
-static int planner_add(struct planner *p, const struct config *c, size_t point, bool clean,
-                       size_t *which, struct error *e) {
+static int planner_add(struct planner *p, const struct config *c, size_t point, enum run_role role,
+                       long *which, struct error *e) {
     struct tree *t = p->tree;
-    struct tree_run run = {.point = point, .clean = clean, .parent = TREE_NONE};
+    struct tree_run run = {.point = point, .role = role, .parent = TREE_NONE};
     int status = library_add(t->library, c, &run.data, e);
     if (!status) status = planner_check(p, c, run.data, e);
     if (!status) status = timeline_create(&run.timeline, c, library_about(t->library, run.data), e);
     if (status) return status;
-    long there = map_get(p->by_id, run.timeline.run_id);
-    if (there == MAP_NONE) status = planner_room(p, &run, e);
-    if (there != MAP_NONE || status) {
+    *which = map_get(p->by_id, run.timeline.run_id);
+    if (*which == MAP_NONE) status = planner_room(p, &run, e);
+    if (*which != MAP_NONE || status) {
+        if (!status) run_rename(&t->runs[*which], point, role);
         timeline_free(&run.timeline);
-        *which = (size_t)there;
         return status;
     }
     tree_grow(t);
@@ -154,38 +163,59 @@ static int planner_add(struct planner *p, const struct config *c, size_t point, 
     run.kind = planner_kind(p, c, library_about(t->library, run.data));
     run.twin = t->runs_n;
     t->runs[t->runs_n] = run;
-    *which = (size_t)map_add(p->by_id, run.timeline.run_id, (long)t->runs_n++);
+    *which = map_add(p->by_id, run.timeline.run_id, (long)t->runs_n++);
     return STATUS_OK;
 }
 
-/* The twin's timeline is made once for all points that share it. */
-static int planner_twin(struct planner *p, struct config *c, size_t point, size_t *which,
-                        struct error *e) {
+/* Many points share a control: its timeline is made once. */
+static int planner_control(struct planner *p, const struct config *of, size_t point,
+                           enum run_role role, struct error *e) {
     char key[HASH_TEXT];
-    config_clean(c);
-    config_digest(c, key);
-    long there = map_get(p->twins, key);
-    if (there != MAP_NONE) {
-        *which = (size_t)there;
-        return STATUS_OK;
+    struct config c;
+    long *which = &p->tree->points[point].role[role];
+    config_copy(&c, of);
+    int status = control_config(role, &c, e);
+    if (!status) config_digest(&c, key);
+    if (!status) *which = map_get(p->made, key);
+    if (!status && *which == MAP_NONE) {
+        status = planner_add(p, &c, point, role, which, e);
+        if (!status) map_add(p->made, key, *which);
     }
-    int status = planner_add(p, c, point, true, which, e);
-    if (!status) map_add(p->twins, key, (long)*which);
+    config_free(&c);
     return status;
 }
 
-/* The twin is that of the point's own config: a run that two configs spell differently (a budget
- * after removal, a total) has one id, but its twins may have different budgets. */
+static int planner_controls(struct planner *p, const struct config *c, size_t point,
+                            struct error *e) {
+    struct timeline t;
+    int status = timeline_resolve(&t, c, e);
+    if (status) return status;
+    for (enum run_role role = ROLE_TWIN; role < RUN_ROLES && !status; role++)
+        if (control_applies(role, c, &t, experiment_controls(p->tree->experiment)))
+            status = planner_control(p, c, point, role, e);
+    timeline_free(&t);
+    return status;
+}
+
+/* A run's twin is that of the config which it goes by: a run that two configs spell differently (a
+ * budget after removal, a total) has one id, but its twins may have different budgets. */
+static void planner_pair(struct tree *t, size_t point) {
+    const long *runs = t->points[point].role;
+    for (enum run_role role = ROLE_POINT; role < RUN_ROLES; role++) {
+        struct tree_run *r = runs[role] == TREE_NONE ? NULL : &t->runs[runs[role]];
+        if (r && r->point == point && r->role == role) r->twin = (size_t)runs[control_twin(role)];
+    }
+}
+
 static int planner_point(struct planner *p, size_t i, struct error *e) {
     struct tree_point *point = &p->tree->points[i];
     struct config c;
     int status = experiment_config(p->tree->experiment, i, &c, e);
     if (status) return status;
-    size_t before = p->tree->runs_n;
-    status = planner_add(p, &c, i, false, &point->run, e);
-    bool is_new = p->tree->runs_n > before;
-    if (!status) status = planner_twin(p, &c, i, &point->twin, e);
-    if (!status && is_new) p->tree->runs[point->run].twin = point->twin;
+    for (enum run_role role = ROLE_POINT; role < RUN_ROLES; role++) point->role[role] = TREE_NONE;
+    status = planner_add(p, &c, i, ROLE_POINT, &point->role[ROLE_POINT], e);
+    if (!status) status = planner_controls(p, &c, i, e);
+    if (!status) planner_pair(p->tree, i);
     config_free(&c);
     return status;
 }
@@ -402,13 +432,13 @@ int tree_create(struct tree *t, const struct experiment *x, const struct tree_op
     struct planner p = {.tree = t,
                         .options = o,
                         .by_id = map_create(),
-                        .twins = map_create(),
+                        .made = map_create(),
                         .nets = map_create(),
                         .kinds = map_create(),
                         .shelf = shelf_read(&store)};
     int status = plan(&p, e);
     map_free(p.by_id);
-    map_free(p.twins);
+    map_free(p.made);
     map_free(p.nets);
     map_free(p.kinds);
     shelf_free(p.shelf);
@@ -431,7 +461,9 @@ void tree_free(struct tree *t) {
 
 int tree_config(const struct tree *t, size_t run, struct config *c, struct error *e) {
     int status = experiment_config(t->experiment, t->runs[run].point, c, e);
-    if (!status && t->runs[run].clean) config_clean(c);
+    if (status) return status;
+    status = control_config(t->runs[run].role, c, e);
+    if (status) config_free(c);
     return status;
 }
 
@@ -446,6 +478,12 @@ int tree_data(struct tree *t, size_t run, struct dataset **d, struct error *e) {
 
 void tree_data_release(struct tree *t, size_t run, struct dataset *d) {
     library_release(t->library, t->runs[run].data, d);
+}
+
+size_t tree_controls(const struct tree *t) {
+    size_t n = 0;
+    for (size_t i = 0; i < t->runs_n; i++) n += t->runs[i].role > ROLE_TWIN;
+    return n;
 }
 
 int64_t tree_epochs(const struct tree *t) {

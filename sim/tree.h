@@ -1,5 +1,6 @@
-/* A sweep as a tree. Every point of an experiment and every clean twin is a run; runs that agree on
- * what is in force up to an epoch have the same prefix key there and share that training.
+/* A sweep as a tree. Every point of an experiment is a run, and so are its clean twin and its other
+ * controls (base/role.h); runs that agree on what is in force up to an epoch have the same prefix key
+ * there and share that training.
  *
  * The tree has two views. Its shape is in `segments`: an edge is a stretch of epochs that is trained
  * once, its end a state that several runs need or where a run ends. The work is in `runs`, as paths:
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/role.h"
 #include "sim/config.h"
 #include "sim/store.h"
 #include "sim/timeline.h"
@@ -21,11 +23,11 @@ enum { TREE_NONE = -1 };
 
 struct tree_run {
     struct timeline timeline;
-    size_t point; /* it has the config of this point, */
-    bool clean;   /* or of this point's clean twin */
-    size_t twin;  /* run; itself when it is clean */
-    size_t data;  /* which data set of the library */
-    size_t kind;  /* runs of one kind cost the same per epoch */
+    size_t point;       /* it has the config of this point, */
+    enum run_role role; /* or of this control of it */
+    size_t twin;        /* run; itself when it is clean */
+    size_t data;        /* which data set of the library */
+    size_t kind;        /* runs of one kind cost the same per epoch */
     bool finished;
     bool diverged;  /* finished, but diverged */
     bool again;     /* its finished log does not count: force, retry_diverged */
@@ -47,7 +49,7 @@ struct tree_segment {
 };
 
 struct tree_point {
-    size_t run, twin;
+    long role[RUN_ROLES]; /* runs; TREE_NONE: it has none of this role. Several may be one run */
 };
 
 struct library; /* the data sets of an experiment, each loaded once */
@@ -85,6 +87,9 @@ void tree_data_release(struct tree *t, size_t run, struct dataset *d);
 
 /* Where a run stands, for people: "blur removal=24 seed=2", "clean twin of ...". */
 void tree_title(const struct tree *t, size_t run, char *text, size_t size);
+
+/* Runs that are neither points nor clean twins of points. */
+size_t tree_controls(const struct tree *t);
 
 int64_t tree_epochs(const struct tree *t);       /* that have to be trained */
 int64_t tree_epochs_alone(const struct tree *t); /* without sharing, for the same unfinished runs */

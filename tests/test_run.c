@@ -326,7 +326,7 @@ static void a_removal_sweep_trains_its_trunk_once(void **folder) {
     assert_int_equal(t.runs_n, 8);
     assert_int_equal(tree_epochs(&t), 2 * (6 + 4 * 4));
     assert_int_equal(tree_epochs_alone(&t), 2 * (4 + 5 + 7 + 10));
-    for (size_t i = 0; i < 8; i++) assert_int_equal(t.points[i].twin, i % 2);
+    for (size_t i = 0; i < 8; i++) assert_int_equal(t.points[i].role[ROLE_TWIN], i % 2);
     /* segments: to state 0, [0,1) [1,3) [3,10) of the trunk, three branches of 4 */
     int64_t epochs = 0;
     assert_int_equal(t.segments_n, 2 * 7);
