@@ -690,8 +690,9 @@ int h5_get_raw(struct h5_reader *r, const char *name, size_t element, void *v, s
     return get(r, name, float_type(element), v, e);
 }
 
-int h5_get_rows(struct h5_reader *r, const char *name, size_t first, size_t last, void *v,
-                struct error *e) {
+/* As type `as`; H5I_INVALID_HID: as stored. */
+static int get_rows(struct h5_reader *r, const char *name, hid_t as, size_t first, size_t last,
+                    void *v, struct error *e) {
     hid_t set = open_dataset(r, name);
     if (set < 0) return error_set(e, STATUS_FAILED, "%s: has no variable '%s'", r->path, name);
     hid_t type = H5Dget_type(set), space = H5Dget_space(set);
@@ -704,7 +705,7 @@ int h5_get_rows(struct h5_reader *r, const char *name, size_t first, size_t last
         shape[0] = last - first;
         H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, shape, NULL);
         hid_t memory = H5Screate_simple(rank, shape, NULL);
-        status = H5Dread(set, native, memory, space, H5P_DEFAULT, v);
+        status = H5Dread(set, as < 0 ? native : as, memory, space, H5P_DEFAULT, v);
         H5Sclose(memory);
     }
     H5Tclose(native);
@@ -714,6 +715,16 @@ int h5_get_rows(struct h5_reader *r, const char *name, size_t first, size_t last
     if (status >= 0) return STATUS_OK;
     return error_set(e, STATUS_FAILED, "%s: cannot read rows %zu to %zu of '%s'", r->path, first,
                      last, name);
+}
+
+int h5_get_rows(struct h5_reader *r, const char *name, size_t first, size_t last, void *v,
+                struct error *e) {
+    return get_rows(r, name, H5I_INVALID_HID, first, last, v, e);
+}
+
+int h5_get_int_rows(struct h5_reader *r, const char *name, size_t first, size_t last, int64_t *v,
+                    struct error *e) {
+    return get_rows(r, name, H5T_NATIVE_INT64, first, last, v, e);
 }
 
 /* Strings of any kind as malloc'ed C strings; NULL when they cannot be read. */

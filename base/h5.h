@@ -95,6 +95,9 @@ int h5_get_raw(struct h5_reader *r, const char *name, size_t element, void *v, s
 /* Rows [first, last) of axis 0, as stored (bytes or floats): for user data sets. */
 int h5_get_rows(struct h5_reader *r, const char *name, size_t first, size_t last, void *v,
                 struct error *e);
+/* The same of integers of any type, converted. */
+int h5_get_int_rows(struct h5_reader *r, const char *name, size_t first, size_t last, int64_t *v,
+                    struct error *e);
 char *h5_get_text(struct h5_reader *r, const char *name);              /* malloc'ed; NULL: none */
 char **h5_get_texts(struct h5_reader *r, const char *name, size_t *n); /* malloc'ed, each too */
 char *h5_attr_text(struct h5_reader *r, const char *object, const char *name); /* NULL: none */
