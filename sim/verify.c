@@ -259,7 +259,8 @@ static bool is_one_of(const char *name, const char *const *names) {
 }
 
 static struct compare_rule within(const struct check *c, const char *name) {
-    static const char *const schedules[] = {"lr", "lr_at_removal", "deficit_severity", NULL};
+    static const char *const schedules[] = {"lr", "lr_at_removal", "deficit_severity",
+                                            "stabilizer_strength", NULL};
     double tolerance = c->options->tolerance;
     if (is_one_of(name, schedules))
         return (struct compare_rule){.by = COMPARE_RELATIVE, .tolerance = VERIFY_SCHEDULE};
