@@ -404,9 +404,7 @@ static int command_preview(const struct arguments *a, struct error *e) {
     int status = first_config(&s, a, e);
     if (!status) status = data_load(&s.config.data, s.config.data_seed, &s.data, e);
     if (!status) status = check_data(&s.config, &s.data, e);
-    if (!status)
-        status = preview_write(path, &s.data, s.config.deficit_types, s.config.deficits,
-                               s.config.deficits_n, s.config.data_seed, e);
+    if (!status) status = preview_write(path, &s.config, &s.data, e);
     if (!status) printf("%s\n", path);
     single_free(&s);
     return status;

@@ -1,9 +1,11 @@
-/* Contact sheets: the quickest way to see that a deficit does what its config says. Drawn with the
- * deficit's own function on stored examples, so the sheet shows the very pixels that training gets
+/* Contact sheets: the quickest way to see that a deficit does what its config says. Drawn from the
+ * views that training is fed from, so the sheet shows the very pixels and tokens that training gets
  * (before augmentation and normalization).
  *
- * Images are enlarged by whole factors without smoothing; those wider than 256 pixels are thinned
- * out. */
+ * Below a row's title each column shows one example: its images and features one below the other,
+ * then its tokens as numbers (- is the empty one), then its label. Images are enlarged by whole
+ * factors without smoothing; those wider than 256 pixels are thinned out. Columns that a modality
+ * hides from the net show the mean, which is what the net sees there. */
 #include "sim/preview.h"
 
 #include <errno.h>
@@ -13,8 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "sim/font.h"
 #include "sim/target.h"
+#include "sim/view.h"
 
 enum { COLUMNS_MAX = 10, SHOWN = 128, THINNED = 256, GAP = 6, TITLE = 2, PAPER = 255, INK = 40 };
 
@@ -23,10 +27,17 @@ struct sheet {
     uint8_t *rgb; /* [H,W,3] */
 };
 
-/* How one modality is laid out. */
+/* How one modality is drawn: as a picture (features are one of a single row) or as lines of text. */
+struct pane {
+    size_t zoom, step, w, h; /* w, h: of a shown picture */
+    size_t per_line, lines;  /* tokens in a line; lines: 0 for a picture */
+};
+
 struct layout {
-    const struct modality *modality;
-    size_t m, zoom, step, w, h;          /* w, h: of a shown image */
+    const struct dataset *data;
+    size_t w;   /* of a column */
+    size_t row; /* height of a row */
+    struct pane pane[DATA_MODALITIES];
     size_t columns, column[COLUMNS_MAX]; /* examples of the training set */
 };
 
@@ -47,99 +58,167 @@ static void sheet_text(struct sheet *s, size_t x, size_t y, size_t zoom, size_t 
         }
 }
 
+/* Bytes as they are; floats from mean - 3 s.d. to mean + 3 s.d. */
 static uint8_t shade(const struct modality *m, const void *x, size_t i) {
-    if (m->bytes) return ((const uint8_t *)x)[i];
-    const size_t c = i % m->C;
-    const double v = ((double)((const float *)x)[i] - m->mean[c]) / (6 * m->sd[c]) + 0.5;
-    return (uint8_t)fmin(255, fmax(0, floor(255 * v + 0.5)));
+    const size_t c = i % m->C, column = i / m->C % m->W;
+    const bool is_hidden = column < m->hidden_left || column >= m->W - m->hidden_right;
+    if (m->bytes) return is_hidden ? (uint8_t)(m->mean[c] + 0.5) : ((const uint8_t *)x)[i];
+    const double v = is_hidden ? m->mean[c] : (double)((const float *)x)[i];
+    return (uint8_t)fmin(255,
+                         fmax(0, floor(255 * ((v - m->mean[c]) / (6 * m->sd[c]) + 0.5) + 0.5)));
 }
 
 /* Three channels are red, green, blue; otherwise the first one is shown in grey. */
-static void sheet_image(struct sheet *s, const struct layout *l, size_t x, size_t y,
-                        const void *image) {
-    const struct modality *m = l->modality;
-    for (size_t j = 0; j < l->w * l->h; j++) {
-        const size_t px = j % l->w / l->zoom * l->step, py = j / l->w / l->zoom * l->step;
+static void sheet_image(struct sheet *s, const struct modality *m, const struct pane *p, size_t x,
+                        size_t y, const void *image) {
+    for (size_t j = 0; j < p->w * p->h; j++) {
+        const size_t px = j % p->w / p->zoom * p->step, py = j / p->w / p->zoom * p->step;
         const size_t i = (py * m->W + px) * m->C, rgb = m->C == 3;
         const uint8_t dot[3] = {shade(m, image, i), shade(m, image, i + rgb),
                                 shade(m, image, i + 2 * rgb)};
-        sheet_dot(s, x + j % l->w, y + j / l->w, dot);
+        sheet_dot(s, x + j % p->w, y + j / p->w, dot);
     }
 }
 
-static struct layout layout_of(const struct dataset *d, size_t m) {
-    const struct modality *mod = &d->modality[m];
-    const size_t side = mod->H > mod->W ? mod->H : mod->W;
-    struct layout l = {.modality = mod, .m = m};
-    l.zoom = side < SHOWN ? SHOWN / side : 1;
-    l.step = (side + THINNED - 1) / THINNED;
-    l.w = (mod->W + l.step - 1) / l.step * l.zoom;
-    l.h = (mod->H + l.step - 1) / l.step * l.zoom;
-    for (size_t c = 0; c < d->K && l.columns < COLUMNS_MAX; c++)
-        for (size_t i = 0; i < d->train.n; i++)
-            if ((size_t)d->train.label[i] == c) {
-                l.column[l.columns++] = i;
-                break;
-            }
+static void sheet_tokens(struct sheet *s, const struct modality *m, const struct pane *p, size_t x,
+                         size_t y, const float *token) {
+    for (size_t line = 0, i = 0; line < p->lines; line++) {
+        struct text t = {0};
+        for (size_t k = 0; k < p->per_line && i < m->W; k++, i++)
+            if (token[i] > 0)
+                text_add(&t, "%s%lld", k ? " " : "", (long long)token[i]);
+            else
+                text_add(&t, "%s-", k ? " " : "");
+        sheet_text(s, x, y + line * FONT_HEIGHT, 1, s->W - x, t.data);
+        free(text_take(&t));
+    }
+}
+
+/* ---- layout ---------------------------------------------------------------------------------- */
+
+static struct pane picture_pane(const struct modality *m) {
+    const size_t side = m->H > m->W ? m->H : m->W;
+    struct pane p = {.zoom = side < SHOWN ? SHOWN / side : 1,
+                     .step = (side + THINNED - 1) / THINNED};
+    p.w = (m->W + p.step - 1) / p.step * p.zoom;
+    p.h = (m->H + p.step - 1) / p.step * p.zoom;
+    return p;
+}
+
+static struct pane tokens_pane(const struct modality *m, size_t width) {
+    size_t digits = 2; /* of the longest number, and a space */
+    for (size_t n = m->tokens; n > 10; n /= 10) digits++;
+    const size_t room = (width + FONT_WIDTH) / FONT_WIDTH / digits;
+    struct pane p = {.per_line = room ? room : 1};
+    p.lines = (m->W + p.per_line - 1) / p.per_line;
+    return p;
+}
+
+/* The first example of each class, as far as there is room. */
+static void columns_choose(struct layout *l) {
+    const struct examples *x = &l->data->train;
+    for (size_t c = 0; c < l->data->K && l->columns < COLUMNS_MAX; c++) {
+        size_t i = 0;
+        while (i < x->n && (size_t)x->label[i] != c) i++;
+        if (i < x->n) l->column[l->columns++] = i;
+    }
+}
+
+static struct layout layout_of(const struct dataset *d) {
+    struct layout l = {.data = d, .w = SHOWN};
+    l.row = TITLE * FONT_HEIGHT + GAP + FONT_HEIGHT + 2 * GAP;
+    for (size_t m = 0; m < d->modalities_n; m++) {
+        if (d->modality[m].kind == MODALITY_TOKENS) continue;
+        l.pane[m] = picture_pane(&d->modality[m]);
+        if (l.pane[m].w > l.w) l.w = l.pane[m].w;
+        l.row += l.pane[m].h + GAP / 2;
+    }
+    for (size_t m = 0; m < d->modalities_n; m++) {
+        if (d->modality[m].kind != MODALITY_TOKENS) continue;
+        l.pane[m] = tokens_pane(&d->modality[m], l.w);
+        l.row += l.pane[m].lines * FONT_HEIGHT;
+    }
+    columns_choose(&l);
     return l;
 }
 
-static size_t row_height(const struct layout *l) {
-    return TITLE * FONT_HEIGHT + GAP + l->h + GAP / 2 + FONT_HEIGHT + 2 * GAP;
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* "blur factor 4 kernel pil": the type and its own parameters, what it spoils where that is a
+ * question, and severity where not full. */
+static char *row_title(const struct config *c, const struct dataset *d, size_t i) {
+    const struct deficit *type = c->deficit_types[i];
+    const struct settings *s = &c->deficits[i];
+    const int m = deficit_modality(c, d, i);
+    struct text t = {0};
+    text_add(&t, "%s", type->name);
+    if (m != TARGET_NONE && d->modalities_n > 1) text_add(&t, " of %s", d->modality[m].name);
+    for (const struct param *p = type->params; p->name; p++)
+        if (settings_is_set(s, p->name) && (!type->uses || type->uses(s, p->name)))
+            text_add(&t, " %s %s", p->name, settings_find(s, p->name)->text);
+    if (settings_real(s, "severity") < 1)
+        text_add(&t, " severity %s", settings_find(s, "severity")->text);
+    return text_take(&t);
 }
 
-/* "blur factor 4 kernel pil": the type and its own parameters, and severity where not full. */
-static void row_title(const struct deficit *t, const struct settings *s, char *text, size_t n) {
-    size_t used = (size_t)snprintf(text, n, "%s", t->name);
-    for (const struct param *p = t->params; p->name && used < n; p++)
-        if (settings_is_set(s, p->name))
-            used += (size_t)snprintf(text + used, n - used, " %s %s", p->name,
-                                     settings_find(s, p->name)->text);
-    if (used < n && settings_real(s, "severity") < 1)
-        snprintf(text + used, n - used, " severity %s", settings_find(s, "severity")->text);
+/* "clean", with the order of the modalities in a column when there are several. */
+static char *clean_title(const struct dataset *d) {
+    struct text t = {0};
+    text_add(&t, "clean");
+    for (size_t m = 0; m < d->modalities_n && d->modalities_n > 1; m++)
+        text_add(&t, "%s%s", m ? ", " : ": ", d->modality[m].name);
+    return text_take(&t);
 }
 
-static void spoil(const struct dataset *d, const struct layout *l, size_t i,
-                  const struct deficit *t, const struct settings *s, uint64_t seed, void *image,
-                  int32_t *label, void *scratch) {
-    struct deficit_context c = {.modality = l->modality,
-                                .K = d->K,
-                                .seed = seed,
-                                .index = d->train.index[i],
-                                .severity = settings_real(s, "severity")};
-    if (c.severity <= 0) return;
-    if (t->spoil) t->spoil(s, &c, image, scratch);
-    c.modality = NULL;
-    if (t->label) *label = t->label(s, &c, *label);
-}
-
-/* t NULL: the clean row. */
-static int sheet_row(struct sheet *s, size_t y, const struct dataset *d, const struct layout *l,
-                     const struct deficit *t, const struct settings *settings, uint64_t seed,
-                     struct error *e) {
-    const size_t bytes = modality_bytes(l->modality);
-    const size_t scratch = t && t->scratch ? t->scratch(settings, l->modality) : 0;
-    void *image = malloc(bytes), *work = malloc(scratch + 1);
-    char title[200] = "clean";
-    if (!image || !work) {
-        free(image);
-        free(work);
-        return error_set(e, STATUS_FAILED, "out of memory");
+static void sheet_example(struct sheet *s, size_t x, size_t y, const struct layout *l,
+                          const struct config *c, const struct view *v, size_t example,
+                          void *scratch) {
+    const struct dataset *d = l->data;
+    for (size_t m = 0; m < d->modalities_n; m++) {
+        if (l->pane[m].lines) continue;
+        sheet_image(s, &d->modality[m], &l->pane[m], x, y,
+                    view_example(v, c, m, example, 0, scratch));
+        y += l->pane[m].h + GAP / 2;
     }
-    if (t) row_title(t, settings, title, sizeof title);
+    for (size_t m = 0; m < d->modalities_n; m++) {
+        if (!l->pane[m].lines) continue;
+        sheet_tokens(s, &d->modality[m], &l->pane[m], x, y,
+                     view_example(v, c, m, example, 0, scratch));
+        y += l->pane[m].lines * FONT_HEIGHT;
+    }
+    sheet_text(s, x, y, 1, l->w, d->class_names[view_epoch_label(v, c, example, 0)]);
+}
+
+/* The examples under these severities. */
+static int sheet_row(struct sheet *s, size_t y, const struct layout *l, const struct config *c,
+                     const double severity[CONFIG_DEFICITS], const char *title, struct error *e) {
+    struct view v = {0};
+    void *scratch = malloc(view_scratch(c, l->data));
+    if (!scratch) return error_set(e, STATUS_FAILED, "out of memory");
+    int status = view_make_lazy(&v, c, l->data, &l->data->train, severity, e);
     sheet_text(s, GAP, y, TITLE, s->W - GAP, title);
     y += TITLE * FONT_HEIGHT + GAP;
-    for (size_t k = 0; k < l->columns; k++) {
-        const size_t i = l->column[k], x = GAP + k * (l->w + GAP);
-        int32_t label = d->train.label[i];
-        memcpy(image, (const char *)d->train.x[l->m] + i * bytes, bytes);
-        if (t) spoil(d, l, i, t, settings, seed, image, &label, work);
-        sheet_image(s, l, x, y, image);
-        sheet_text(s, x, y + l->h + GAP / 2, 1, l->w, d->class_names[label]);
+    for (size_t k = 0; k < l->columns && !status; k++)
+        sheet_example(s, GAP + k * (l->w + GAP), y, l, c, &v, l->column[k], scratch);
+    view_free(&v);
+    free(scratch);
+    return status;
+}
+
+static int sheet_draw(struct sheet *s, const struct layout *l, const struct config *c,
+                      struct error *e) {
+    const double none[CONFIG_DEFICITS] = {0};
+    char *title = clean_title(l->data);
+    int status = sheet_row(s, GAP, l, c, none, title, e);
+    free(title);
+    for (size_t i = 0; i < c->deficits_n && !status; i++) {
+        double severity[CONFIG_DEFICITS] = {0};
+        severity[i] = settings_real(&c->deficits[i], "severity");
+        title = row_title(c, l->data, i);
+        status = sheet_row(s, GAP + (i + 1) * l->row, l, c, severity, title, e);
+        free(title);
     }
-    free(image);
-    free(work);
-    return STATUS_OK;
+    return status;
 }
 
 static int sheet_write(const struct sheet *s, const char *path, struct error *e) {
@@ -162,53 +241,14 @@ static int sheet_write(const struct sheet *s, const char *path, struct error *e)
     return STATUS_FAILED;
 }
 
-static bool is_picture(const struct modality *m) {
-    return m->H > 1 && m->W > 1;
-}
-
-/* Does the deficit show in this modality? One of labels shows below the first picture. */
-static bool shows(const struct deficit *t, const struct settings *s, const struct dataset *d,
-                  const struct layout *l, bool first) {
-    int m;
-    target_find(t, s, d, &m, NULL);
-    return m == TARGET_NONE ? first : m == (int)l->m;
-}
-
-/* Lay out (rgb NULL: only measure) or draw the whole sheet. */
-static int sheet_draw(struct sheet *s, const struct dataset *d, const struct deficit *const *types,
-                      const struct settings *deficits, size_t n, uint64_t seed, struct error *e) {
-    size_t y = GAP, width = 0;
-    int status = STATUS_OK;
-    for (size_t m = 0, pictures = 0; m < d->modalities_n; m++) {
-        const struct layout l = layout_of(d, m);
-        if (!is_picture(l.modality)) continue;
-        const size_t row = row_height(&l), needed = GAP + l.columns * (l.w + GAP);
-        width = needed > width ? needed : width;
-        if (s->rgb) status = sheet_row(s, y, d, &l, NULL, NULL, seed, e);
-        y += row;
-        for (size_t i = 0; i < n && !status; i++) {
-            if (!shows(types[i], &deficits[i], d, &l, pictures == 0)) continue;
-            if (s->rgb) status = sheet_row(s, y, d, &l, types[i], &deficits[i], seed, e);
-            y += row;
-        }
-        pictures++;
-    }
-    s->W = width;
-    s->H = y;
-    return status;
-}
-
-int preview_write(const char *png_path, const struct dataset *d, const struct deficit *const *types,
-                  const struct settings *deficits, size_t deficits_n, uint64_t seed,
+int preview_write(const char *png_path, const struct config *c, const struct dataset *d,
                   struct error *e) {
-    struct sheet s = {0};
-    sheet_draw(&s, d, types, deficits, deficits_n, seed, e);
-    if (s.W == 0)
-        return error_set(e, STATUS_USAGE, "data.set: %s has no pictures to preview", d->type->name);
+    const struct layout l = layout_of(d);
+    struct sheet s = {.W = GAP + l.columns * (l.w + GAP), .H = GAP + (1 + c->deficits_n) * l.row};
     s.rgb = malloc(s.W * s.H * 3);
     if (!s.rgb) return error_set(e, STATUS_FAILED, "out of memory");
     memset(s.rgb, PAPER, s.W * s.H * 3);
-    int status = sheet_draw(&s, d, types, deficits, deficits_n, seed, e);
+    int status = sheet_draw(&s, &l, c, e);
     if (!status) status = sheet_write(&s, png_path, e);
     free(s.rgb);
     return status;

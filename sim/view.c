@@ -7,6 +7,7 @@
  * twin. Only the true label, which a hint needs, is the stand-in's. */
 #include "sim/view.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,14 +128,33 @@ static int spoil_labels(struct view *v, const struct config *c, size_t i, struct
     return STATUS_OK;
 }
 
-static int view_spoil(struct view *v, const struct config *c, struct error *e) {
+/* Severities, targets and stand-ins. */
+static int view_begin(struct view *v, const struct config *c, const struct dataset *d,
+                      const struct examples *source, const double severity[], struct error *e) {
     int status = STATUS_OK;
-    for (size_t i = 0; i < c->deficits_n && !status; i++)
-        if (v->severity[i] != 0.0 && c->deficit_types[i]->stand_in)
+    view_free(v);
+    v->data = d;
+    v->source = source;
+    for (size_t i = 0; i < c->deficits_n && !status; i++) {
+        v->severity[i] = severity[i];
+        v->target[i] = deficit_modality(c, d, i);
+        if (severity[i] != 0.0 && c->deficit_types[i]->stand_in)
             status = find_stand_ins(v, c, i, e);
+    }
+    return status;
+}
+
+int view_make(struct view *v, const struct config *c, const struct dataset *d,
+              const struct examples *source, const double severity[CONFIG_DEFICITS],
+              struct error *e) {
+    char key[HASH_TEXT];
+    hash_severities(c, source, severity, key);
+    if (v->source == source && !strcmp(v->key, key)) return STATUS_OK;
+    int status = view_begin(v, c, d, source, severity, e);
+    memcpy(v->key, key, sizeof key);
     for (size_t i = 0; i < c->deficits_n && !status; i++) {
         const struct deficit *type = c->deficit_types[i];
-        if (v->severity[i] == 0.0) continue;
+        if (severity[i] == 0.0) continue;
         /* once one deficit is fresh, those after it must wait for it */
         if (v->fresh_n || deficit_is_fresh(c, i)) {
             v->fresh[v->fresh_n++] = i;
@@ -146,21 +166,14 @@ static int view_spoil(struct view *v, const struct config *c, struct error *e) {
     return status;
 }
 
-int view_make(struct view *v, const struct config *c, const struct dataset *d,
-              const struct examples *source, const double severity[CONFIG_DEFICITS],
-              struct error *e) {
-    char key[HASH_TEXT];
-    hash_severities(c, source, severity, key);
-    if (v->source == source && !strcmp(v->key, key)) return STATUS_OK;
-    view_free(v);
-    v->data = d;
-    v->source = source;
-    memcpy(v->key, key, sizeof key);
-    for (size_t i = 0; i < c->deficits_n; i++) {
-        v->severity[i] = severity[i];
-        v->target[i] = deficit_modality(c, d, i);
-    }
-    return view_spoil(v, c, e);
+int view_make_lazy(struct view *v, const struct config *c, const struct dataset *d,
+                   const struct examples *source, const double severity[CONFIG_DEFICITS],
+                   struct error *e) {
+    int status = view_begin(v, c, d, source, severity, e);
+    for (size_t i = 0; i < c->deficits_n && !status; i++)
+        if (severity[i] != 0.0) v->fresh[v->fresh_n++] = i;
+    snprintf(v->key, sizeof v->key, "lazy"); /* no key of view_make */
+    return status;
 }
 
 /* ---- one example ----------------------------------------------------------------------------- */

@@ -31,6 +31,11 @@ struct view {
 int view_make(struct view *v, const struct config *c, const struct dataset *d,
               const struct examples *source, const double severity[CONFIG_DEFICITS],
               struct error *e);
+/* The same without a copy: all but the stand-ins is done when an example is asked for. For a look at
+ * a few of many. `v` is empty or a view. */
+int view_make_lazy(struct view *v, const struct config *c, const struct dataset *d,
+                   const struct examples *source, const double severity[CONFIG_DEFICITS],
+                   struct error *e);
 void view_free(struct view *v);
 
 /* The example's official number. It keys all that is drawn for it, and stays when another stands in. */
