@@ -422,8 +422,9 @@ static void put_examples(struct h5_writer *w, const char *group, const struct da
     const char *pointers[4];
     for (size_t m = 0; m < d->modalities_n; m++) {
         const struct modality *is = &d->modality[m];
-        const size_t shape[4] = {x->n, is->H, is->W, is->C};
-        for (size_t i = 0; i < 4; i++) {
+        const bool image = is->kind == MODALITY_IMAGE;
+        const size_t shape[4] = {x->n, image ? is->H : is->W, is->W, is->C}, rank = image ? 4 : 2;
+        for (size_t i = 0; i < rank; i++) {
             snprintf(dims[i], H5_NAME, "%s_axis%zu", is->name, i);
             snprintf(name, sizeof name, "%.20s/%.40s", group, dims[i]);
             h5_put_dimension(w, name, shape[i]);
@@ -431,9 +432,9 @@ static void put_examples(struct h5_writer *w, const char *group, const struct da
         }
         snprintf(name, sizeof name, "%.20s/%.40s", group, is->name);
         if (is->bytes)
-            h5_put_bytes(w, name, x->x[m], 4, pointers, NULL);
+            h5_put_bytes(w, name, x->x[m], rank, pointers, NULL);
         else
-            h5_put_floats(w, name, x->x[m], 4, pointers, NULL);
+            h5_put_floats(w, name, x->x[m], rank, pointers, NULL);
         for (size_t k = 0; k < is->C; k++) {
             char mean[32], sd[32];
             snprintf(mean, sizeof mean, "mean%zu", k);
