@@ -153,9 +153,25 @@ int graph_globalpool(struct graph *g, int x) {
     return graph_op1(g, "globalpool", x, (struct op_options){0});
 }
 
-int graph_add(struct graph *g, int a, int b) {
+static int graph_op2(struct graph *g, const char *type, int a, int b) {
     int in[] = {a, b};
-    return graph_op(g, op_find("add"), in, (struct op_options){0});
+    return graph_op(g, op_find(type), in, (struct op_options){0});
+}
+
+int graph_add(struct graph *g, int a, int b) {
+    return graph_op2(g, "add", a, b);
+}
+
+int graph_product(struct graph *g, int a, int b) {
+    return graph_op2(g, "product", a, b);
+}
+
+int graph_concat(struct graph *g, int a, int b) {
+    return graph_op2(g, "concat", a, b);
+}
+
+int graph_embedding(struct graph *g, int x, const char *name, size_t outputs) {
+    return graph_op1(g, "embedding", x, (struct op_options){.name = name, .outputs = outputs});
 }
 
 int graph_flatten(struct graph *g, int x) {

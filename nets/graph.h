@@ -39,8 +39,9 @@ struct value {
     struct tensor x, dx;
 };
 
-/* How a tensor starts: N(0, value^2), U(-value, value), or value itself. */
-enum init_kind { INIT_CONSTANT, INIT_NORMAL, INIT_UNIFORM };
+/* How a tensor starts: N(0, value^2), U(-value, value), or value itself; an embedding normal too,
+ * but for its first row, that of the empty token, which is 0. */
+enum init_kind { INIT_CONSTANT, INIT_NORMAL, INIT_UNIFORM, INIT_EMBEDDING };
 struct init {
     enum init_kind kind;
     double value;
@@ -91,6 +92,9 @@ int graph_maxpool(struct graph *g, int x, size_t kernel, size_t stride);
 int graph_avgpool(struct graph *g, int x, size_t kernel, size_t stride);
 int graph_globalpool(struct graph *g, int x);
 int graph_add(struct graph *g, int a, int b);
+int graph_product(struct graph *g, int a, int b);
+int graph_concat(struct graph *g, int a, int b);
+int graph_embedding(struct graph *g, int x, const char *name, size_t outputs);
 int graph_flatten(struct graph *g, int x);
 /* Modality m's encoder ends in x, the trunk begins: x stays as it is until the next forward pass.
  * Comes before the trunk's ops. */

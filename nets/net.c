@@ -82,10 +82,11 @@ static void tensor_draw(const struct net_tensor *t, struct init init, uint64_t s
     struct rng rng = rng_stream(seed, "init", 0, index);
     for (size_t i = 0; i < t->count; i++) {
         double v = init.value;
-        if (init.kind == INIT_NORMAL) v *= rng_normal(&rng);
+        if (init.kind == INIT_NORMAL || init.kind == INIT_EMBEDDING) v *= rng_normal(&rng);
         if (init.kind == INIT_UNIFORM) v *= 2 * rng_uniform(&rng) - 1;
         out[i] = (real)v;
     }
+    if (init.kind == INIT_EMBEDDING) memset(out, 0, t->shape[1] * sizeof *out);
 }
 
 void net_init_into(struct net *net, uint64_t seed, real *arena) {

@@ -24,7 +24,7 @@ struct value;
 /* What an architecture says of an op; each op reads the fields that concern it. */
 struct op_options {
     const char *name;           /* of its tensors: "conv1" has conv1.weight */
-    size_t outputs;             /* conv, linear: channels or features of y */
+    size_t outputs;             /* conv, linear, embedding: channels or features of y */
     size_t kernel, stride, pad; /* conv, pools: square; stride 0 means 1 (conv) or `kernel` */
     bool bias;                  /* conv, linear */
     bool relu;                  /* batchnorm: y = max(y, 0) in the same pass */
@@ -47,7 +47,8 @@ struct op {
 
     struct conv_shape conv;
     const struct conv_kernel *kernel;
-    size_t plane; /* linear: positions per feature before the flattening, see struct value */
+    size_t plane;  /* linear: positions per feature before the flattening, see struct value */
+    size_t tokens; /* embedding: the vocabulary */
 };
 
 /* One walk over the graph. */
@@ -67,7 +68,7 @@ struct op_type {
     const char *name;
     const char *doc; /* one sentence */
     int inputs;
-    bool begins_layer;      /* conv, linear: a layer of the network's own name */
+    bool begins_layer;      /* conv, linear, embedding: a layer of the network's own name */
     bool rectifies;         /* relu; others do with options.relu */
     bool reads_tokens;      /* embedding */
     bool view;              /* y is x under another shape */

@@ -35,10 +35,10 @@ static inline void assert_near(double a, double b, double tolerance) {
     if (!(fabs(a - b) <= tolerance)) fail_msg("%.17g is not within %g of %.17g", a, tolerance, b);
 }
 
-/* "a=1", "b=[2, 3]", ..., NULL */
-static inline struct net *net_make(const struct arch *arch, const char *const *values,
-                                   struct net_input input, size_t K, size_t batch, int threads,
-                                   struct error *e) {
+/* The settings: "a=1", "b=[2, 3]", ..., NULL. The inputs, one per modality, end in name NULL. */
+static inline struct net *net_make_many(const struct arch *arch, const char *const *values,
+                                        const struct net_input *inputs, size_t K, size_t batch,
+                                        int threads, struct error *e) {
     struct settings s;
     struct net *net = NULL;
     settings_init(&s, arch->params, NULL);
@@ -48,19 +48,47 @@ static inline struct net *net_make(const struct arch *arch, const char *const *v
         snprintf(name, sizeof name, "%.*s", (int)(equals - *values), *values);
         assert_int_equal(settings_set(&s, name, equals + 1, NULL), 0);
     }
-    struct net_spec spec = {arch, &s, &input, 1, K, batch, threads};
+    struct net_spec spec = {arch, &s, inputs, 0, K, batch, threads};
+    while (inputs[spec.inputs_n].name) spec.inputs_n++;
     net_create(&net, &spec, e);
     settings_free(&s);
     return net;
 }
 
-static inline void input_fill(struct net *net, size_t N, uint64_t seed) {
-    const struct tensor *x = net_input_tensor(net, 0);
+static inline struct net *net_make(const struct arch *arch, const char *const *values,
+                                   struct net_input input, size_t K, size_t batch, int threads,
+                                   struct error *e) {
+    const struct net_input inputs[] = {input, {0}};
+    return net_make_many(arch, values, inputs, K, batch, threads, e);
+}
+
+/* Modality m of N examples: normal numbers, or tokens of a vocabulary, many of them twice. */
+static inline void modality_fill(struct net *net, size_t m, size_t tokens, size_t N,
+                                 uint64_t seed) {
+    const struct tensor *x = net_input_tensor(net, m);
     for (size_t n = 0; n < N; n++) {
-        struct rng rng = rng_stream(seed, "order", 0, n);
+        struct rng rng = rng_stream(seed, "order", (uint32_t)m, n);
         for (size_t h = 0; h < x->H; h++)
-            for (size_t w = 0; w < x->W; w++)
-                for (size_t c = 0; c < x->C; c++) tensor_at(x, n, h, w)[c] = (real)rng_normal(&rng);
+            for (size_t i = 0; i < x->W * x->C; i++)
+                tensor_at(x, n, h, 0)[i] =
+                    tokens ? (real)rng_below(&rng, (uint32_t)tokens) : (real)rng_normal(&rng);
+    }
+}
+
+static inline void inputs_fill(struct net *net, const struct net_input *inputs, size_t N,
+                               uint64_t seed) {
+    for (size_t m = 0; inputs[m].name; m++) modality_fill(net, m, inputs[m].tokens, N, seed);
+}
+
+static inline void input_fill(struct net *net, size_t N, uint64_t seed) {
+    modality_fill(net, 0, 0, N, seed);
+}
+
+/* The first example becomes the n-th. */
+static inline void inputs_select(struct net *net, const struct net_input *inputs, size_t n) {
+    for (size_t m = 0; inputs[m].name; m++) {
+        const struct tensor *x = net_input_tensor(net, m);
+        memmove(x->data, x->data + n * x->image, x->image * sizeof *x->data);
     }
 }
 
@@ -155,22 +183,22 @@ static inline void grads_g2(struct net *net, double *g2) {
 }
 
 /* net_backward_g2 against a loop of backward passes over one example each. */
-static inline void check_g2(struct net *net, size_t N, size_t K, uint64_t seed, const char *what) {
+static inline void check_g2_many(struct net *net, const struct net_input *inputs, size_t N,
+                                 size_t K, uint64_t seed, const char *what) {
     size_t layers;
     net_layers(net, &layers);
     double *g2 = malloc(N * layers * sizeof *g2), *one = malloc(layers * sizeof *one);
     real *dlogits = malloc(N * K * sizeof *dlogits);
     struct rng rng = rng_stream(seed, "order", 3, 0);
     for (size_t i = 0; i < N * K; i++) dlogits[i] = (real)rng_normal(&rng);
-    input_fill(net, N, seed);
+    inputs_fill(net, inputs, N, seed);
     net_forward(net, N, NET_EVAL);
     net_set_dlogits(net, N, dlogits);
     net_backward_g2(net, N, g2);
 
-    const struct tensor *x = net_input_tensor(net, 0);
     for (size_t n = 0; n < N; n++) {
-        input_fill(net, N, seed);
-        memmove(x->data, x->data + n * x->image, x->image * sizeof *x->data);
+        inputs_fill(net, inputs, N, seed);
+        inputs_select(net, inputs, n);
         net_forward(net, 1, NET_EVAL);
         net_set_dlogits(net, 1, dlogits + n * K);
         net_backward(net, 1);
@@ -183,6 +211,11 @@ static inline void check_g2(struct net *net, size_t N, size_t K, uint64_t seed, 
     free(dlogits);
     free(one);
     free(g2);
+}
+
+static inline void check_g2(struct net *net, size_t N, size_t K, uint64_t seed, const char *what) {
+    const struct net_input plain[] = {{.name = "image"}, {0}};
+    check_g2_many(net, plain, N, K, seed, what);
 }
 
 #endif

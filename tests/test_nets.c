@@ -6,35 +6,50 @@
 enum { K = 5, BATCH = 9, THREADS_MOST = 3 };
 
 static const struct net_input INPUT = {"image", 12, 10, 2, 0};
+static const struct net_input ONE[] = {{"image", 12, 10, 2, 0}, {0}};
+static const struct net_input VIEWS[] = {{"left", 12, 10, 2, 0}, {"right", 12, 10, 2, 0}, {0}};
+static const struct net_input SENSES[] = {
+    {"image", 12, 10, 2, 0}, {"text", 1, 6, 1, 5}, {"pose", 1, 4, 1, 0}, {0}};
+static const struct net_input TEXT[] = {{"text", 1, 6, 1, 5}, {0}};
 
-/* Small settings, so that finite differences are quick. Architectures without an entry are tried
- * as they come. */
+#define SMALL "channels=[3, 4]", "embedding=5", "features=6", "hidden=7"
+
+/* Small settings, so that finite differences are quick. */
 static const struct {
     const char *arch;
-    const char *values[5];
+    const char *values[8];
+    const struct net_input *inputs;
 } CASES[] = {
-    {"mlp", {"hidden=[]"}},
-    {"mlp", {"hidden=[7, 6]"}},
-    {"mlp", {"hidden=[7, 6]", "norm=none", "init=he_normal"}},
-    {"convfc", {"channels=[3, 4, 5]", "fc=6"}},
-    {"convfc", {"channels=[3, 4, 5]", "fc=6", "norm=none", "init=pytorch"}},
-    {"lenet", {"width=0.125"}},
-    {"lenet", {"width=0.125", "norm=batch"}},
-    {"allcnn", {"width=0.04"}},
-    {"allcnn", {"width=0.04", "norm=none", "bias=false"}},
-    {"allcnn_c", {"width=0.04"}},
-    {"allcnn_depth", {"n=1", "width=0.04"}},
-    {"allcnn_depth", {"n=2", "width=0.04"}},
-    {"allcnn_depth", {"n=3", "width=0.03"}},
-    {"resnet18", {"width=3"}},
-    {"resnet18", {"width=2", "norm=none", "init=pytorch"}},
+    {"mlp", {"hidden=[]"}, ONE},
+    {"mlp", {"hidden=[7, 6]"}, ONE},
+    {"mlp", {"hidden=[7, 6]", "norm=none", "init=he_normal"}, ONE},
+    {"convfc", {"channels=[3, 4, 5]", "fc=6"}, ONE},
+    {"convfc", {"channels=[3, 4, 5]", "fc=6", "norm=none", "init=pytorch"}, ONE},
+    {"lenet", {"width=0.125"}, ONE},
+    {"lenet", {"width=0.125", "norm=batch"}, ONE},
+    {"allcnn", {"width=0.04"}, ONE},
+    {"allcnn", {"width=0.04", "norm=none", "bias=false"}, ONE},
+    {"allcnn_c", {"width=0.04"}, ONE},
+    {"allcnn_depth", {"n=1", "width=0.04"}, ONE},
+    {"allcnn_depth", {"n=2", "width=0.04"}, ONE},
+    {"allcnn_depth", {"n=3", "width=0.03"}, ONE},
+    {"resnet18", {"width=3"}, ONE},
+    {"resnet18", {"width=2", "norm=none", "init=pytorch"}, ONE},
+    {"towers", {SMALL, "heads=true"}, SENSES},
+    {"towers", {SMALL, "fusion=add", "norm=batch"}, SENSES},
+    {"towers", {SMALL, "fusion=product", "heads=true", "init=pytorch"}, SENSES},
+    {"towers", {SMALL}, TEXT},
+    {"towers", {SMALL, "heads=true"}, ONE},
+    {"split_allcnn", {"width=0.04", "n=1"}, VIEWS},
+    {"split_allcnn", {"width=0.04", "heads=true"}, VIEWS},
+    {"split_allcnn", {"width=0.04", "norm=none"}, VIEWS},
 };
 enum { CASES_N = sizeof CASES / sizeof *CASES };
 
 static struct net *make(size_t i, int threads) {
     struct error e = {0};
-    struct net *net =
-        net_make(arch_find(CASES[i].arch), CASES[i].values, INPUT, K, BATCH, threads, &e);
+    struct net *net = net_make_many(arch_find(CASES[i].arch), CASES[i].values, CASES[i].inputs, K,
+                                    BATCH, threads, &e);
     if (!net) fail_msg("%s", e.text);
     net_init(net, 3);
     return net;
@@ -43,7 +58,7 @@ static struct net *make(size_t i, int threads) {
 static struct net *make_shaken(size_t i, int threads) {
     struct net *net = make(i, threads);
     params_shake(net, 4);
-    input_fill(net, BATCH, 5);
+    inputs_fill(net, CASES[i].inputs, BATCH, 5);
     return net;
 }
 
@@ -86,7 +101,7 @@ static void squared_gradients_are_those_of_single_examples(void **unused) {
     (void)unused;
     for (size_t i = 0; i < CASES_N; i++) {
         struct net *net = make_shaken(i, 1);
-        check_g2(net, BATCH, K, 6, CASES[i].arch);
+        check_g2_many(net, CASES[i].inputs, BATCH, K, 6, CASES[i].arch);
         net_free(net);
     }
 }
@@ -167,7 +182,7 @@ static void training_lowers_the_loss(void **unused) {
         struct net *net = make(i, 1);
         int32_t labels[BATCH];
         labels_fill(labels, BATCH, K);
-        input_fill(net, BATCH, 5);
+        inputs_fill(net, CASES[i].inputs, BATCH, 5);
         double before = mean_loss(net, labels, BATCH, NET_TRAIN);
         train(net, BATCH, 60);
         assert_true(mean_loss(net, labels, BATCH, NET_TRAIN) < before);

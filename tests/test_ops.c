@@ -9,7 +9,8 @@
 enum { K = 4, BATCH = 11 };
 
 /* How the ops are tried: after a convolution, so that their gradient by the input matters, and
- * before a linear head. An op without an entry here is tried with all options 0. */
+ * before a linear head; what reads tokens, on these. An op without an entry here is tried with all
+ * options 0. */
 static const struct {
     const char *name;
     struct op_options options;
@@ -30,8 +31,22 @@ static const struct {
     {"globalpool", {0}},
     {"add", {0}},
     {"flatten", {0}},
+    {"product", {0}},
+    {"concat", {0}},
+    {"embedding", {.name = "embed", .outputs = 5}},
+    {"embedding", {.name = "embed", .outputs = 150}},
 };
 enum { CASES_N = sizeof CASES / sizeof *CASES };
+
+/* What the op reads, as it wants it. */
+static int stem(struct graph *g, const struct op_type *type, const char *name) {
+    struct op_options o = {.name = name, .outputs = 6, .kernel = 3, .pad = 1, .bias = true};
+    int x = graph_input(g, 0);
+    if (type->reads_tokens) return x;
+    x = graph_conv(g, x, o);
+    if (!strcmp(type->name, "linear")) return graph_flatten(g, x);
+    return strcmp(type->name, "concat") ? x : graph_globalpool(g, x);
+}
 
 /* `shared`: the op's input is read by another op too, so nothing can work in place, and its
  * gradient has two shares. */
@@ -39,15 +54,13 @@ static int trial_build(struct graph *g, const struct settings *s, struct error *
     (void)e;
     size_t i = (size_t)settings_int(s, "case");
     const struct op_type *type = op_find(CASES[i].name);
-    struct op_options stem = {.name = "stem", .outputs = 6, .kernel = 3, .pad = 1, .bias = true};
-    int x = graph_conv(g, graph_input(g, 0), stem);
-    if (!strcmp(type->name, "linear")) x = graph_flatten(g, x);
-    stem.name = "side";
-    int side = type->inputs == 2 ? graph_conv(g, graph_input(g, 0), stem) : -1;
+    int x = stem(g, type, "stem"), side = type->inputs == 2 ? stem(g, type, "side") : -1;
     int y = graph_op(g, type, (int[]){x, side}, CASES[i].options);
     if (graph_value(g, y)->H > 1) y = graph_flatten(g, y);
     y = graph_linear(g, y, "head", K);
-    if (settings_bool(s, "shared")) {
+    if (settings_bool(s, "shared") && type->reads_tokens)
+        y = graph_add(g, y, graph_embedding(g, x, "other", K));
+    else if (settings_bool(s, "shared")) {
         if (graph_value(g, x)->H > 1) x = graph_flatten(g, graph_avgpool(g, x, 3, 2));
         y = graph_add(g, y, graph_linear(g, x, "other", K));
     }
@@ -62,17 +75,23 @@ static const struct param NONE[] = {{0}};
 static const struct arch TRIAL = {"trial", "One op between a convolution and a head.", TRIAL_PARAMS,
                                   trial_build};
 
+static const struct net_input IMAGE[] = {{"image", 7, 6, 3, 0}, {0}};
+static const struct net_input TOKENS[] = {{"text", 1, 6, 1, 4}, {0}};
+
+static const struct net_input *inputs_of(size_t i) {
+    return op_find(CASES[i].name)->reads_tokens ? TOKENS : IMAGE;
+}
+
 static struct net *trial(size_t i, bool shared, int threads) {
     char which[32];
     snprintf(which, sizeof which, "case=%zu", i);
     const char *values[] = {which, shared ? "shared=true" : NULL, NULL};
     struct error e = {0};
-    struct net *net =
-        net_make(&TRIAL, values, (struct net_input){"image", 7, 6, 3, 0}, K, BATCH, threads, &e);
+    struct net *net = net_make_many(&TRIAL, values, inputs_of(i), K, BATCH, threads, &e);
     if (!net) fail_msg("%s", e.text);
     net_init(net, 5);
     params_shake(net, 6);
-    input_fill(net, BATCH, 7);
+    inputs_fill(net, inputs_of(i), BATCH, 7);
     return net;
 }
 
@@ -127,7 +146,7 @@ static void squared_gradients_are_those_of_single_examples(void **unused) {
     for (size_t i = 0; i < CASES_N; i++)
         for (int shared = 0; shared < 2; shared++) {
             struct net *net = trial(i, shared, 1);
-            check_g2(net, BATCH, K, 9, CASES[i].name);
+            check_g2_many(net, inputs_of(i), BATCH, K, 9, CASES[i].name);
             net_free(net);
         }
 }
@@ -229,13 +248,113 @@ static void halos_stay_zero(void **unused) {
                 for (size_t j = 0; j < x->W * x->C; j++)
                     inside += fabs((double)tensor_at(x, n, h, 0)[j]);
         for (size_t j = 0; j < BATCH * x->image; j++) all += fabs((double)x->data[j]);
-        assert_true(x->halo > 0);
+        assert_int_equal(x->halo > 0, inputs_of(i) == IMAGE);
         assert_true(fabs(all - inside) <= 1e-9 * all);
         net_free(net);
     }
 }
 
 /* ---- single ops, by hand ---- */
+
+static int embedded_build(struct graph *g, const struct settings *s, struct error *e) {
+    (void)s, (void)e;
+    return graph_output(g, graph_embedding(g, graph_input(g, 0), "embed", 2));
+}
+static const struct arch EMBEDDED = {"embedded", "A sum of vectors.", NONE, embedded_build};
+
+/* Row v of the weight is (v, 10 v). */
+static struct net *embedded(void) {
+    const struct net_input text[] = {{"text", 1, 3, 1, 5}, {0}};
+    struct net *net = net_make_many(&EMBEDDED, NULL, text, 2, 2, 1, NULL);
+    for (size_t v = 0; v < 5; v++) {
+        net_params(net)[2 * v] = (real)v;
+        net_params(net)[2 * v + 1] = (real)(10 * v);
+    }
+    return net;
+}
+
+static void an_embedding_sums_the_rows_of_its_tokens_and_leaves_the_empty_one(void **unused) {
+    (void)unused;
+    const real tokens[] = {3, 0, 3, 0, 1, 4}, dlogits[] = {1, 2, 3, 4};
+    const real grads[] = {0, 0, 3, 4, 0, 0, 2, 4, 3, 4}; /* of rows 0 to 4 */
+    double g2[2];
+    struct net *net = embedded();
+    memcpy(net_input_tensor(net, 0)->data, tokens, sizeof tokens);
+    net_params(net)[0] = 7; /* even if its row were not 0 */
+    net_forward(net, 2, NET_EVAL);
+    const real *y = net_logits(net)->data;
+    assert_true(y[0] == 6 && y[1] == 60 && y[2] == 5 && y[3] == 50);
+    net_set_dlogits(net, 2, dlogits);
+    net_backward_g2(net, 2, g2);
+    assert_near(g2[0], 4 * (1 + 4), TOLERANCE);
+    assert_near(g2[1], 2 * (9 + 16), TOLERANCE);
+    net_set_dlogits(net, 2, dlogits);
+    net_backward(net, 2);
+    for (size_t i = 0; i < 10; i++) assert_true(net_grads(net)[i] == grads[i]);
+    net_free(net);
+}
+
+static void an_embedding_starts_normal_with_an_empty_first_row(void **unused) {
+    (void)unused;
+    enum { V = 2000 };
+    const struct net_input text[] = {{"text", 1, 3, 1, V}, {0}};
+    struct net *net = net_make_many(&EMBEDDED, NULL, text, 2, 2, 1, NULL);
+    net_init(net, 3);
+    double sum = 0, squares = 0;
+    for (size_t i = 2; i < 2 * V; i++) {
+        sum += (double)net_params(net)[i];
+        squares += pow((double)net_params(net)[i], 2);
+    }
+    assert_true(net_params(net)[0] == 0 && net_params(net)[1] == 0);
+    assert_near(sum / (2 * V - 2), 0, 5 / sqrt(2 * V)); /* 5 standard deviations */
+    assert_near(squares / (2 * V - 2), 1, 5 * sqrt(1.0 / V));
+    net_free(net);
+}
+
+static int misread_build(struct graph *g, const struct settings *s, struct error *e) {
+    (void)e;
+    int x = graph_input(g, 0);
+    x = settings_bool(s, "embed") ? graph_embedding(g, x, "embed", K)
+                                  : graph_linear(g, graph_flatten(g, x), "fc", K);
+    return graph_output(g, x);
+}
+static const struct param MISREAD_PARAMS[] = {
+    {"embed", PARAM_BOOL, "false", 0, 0, NULL, NULL, "Embedding or linear.", false}, {0}};
+static const struct arch MISREAD = {"misread", "Reads the wrong kind.", MISREAD_PARAMS,
+                                    misread_build};
+
+static void tokens_and_numbers_are_not_taken_for_each_other(void **unused) {
+    (void)unused;
+    struct error e = {0};
+    assert_null(net_make_many(&MISREAD, NULL, TOKENS, K, 1, 1, &e));
+    assert_non_null(strstr(e.text, "cannot read modality 'text', which is tokens"));
+    const char *const embed[] = {"embed=true", NULL};
+    assert_null(net_make_many(&MISREAD, embed, IMAGE, K, 1, 1, &e));
+    assert_non_null(strstr(e.text, "embed: its input is not tokens"));
+    assert_int_equal(e.status, STATUS_USAGE);
+}
+
+static int pair_build(struct graph *g, const struct settings *s, struct error *e) {
+    (void)s, (void)e;
+    int x = graph_batchnorm(g, graph_input(g, 0), "a", false); /* 1 / sqrt(1 + eps) */
+    int y = graph_batchnorm(g, graph_input(g, 1), "b", false);
+    return graph_output(g, graph_concat(g, graph_product(g, x, y), y));
+}
+static const struct arch PAIR = {"pair", "Product and concatenation.", NONE, pair_build};
+
+static void products_and_concatenations_are_what_their_names_say(void **unused) {
+    (void)unused;
+    const struct net_input two[] = {{"a", 1, 1, 2, 0}, {"b", 1, 1, 2, 0}, {0}};
+    struct net *net = net_make_many(&PAIR, NULL, two, 4, 1, 1, NULL);
+    net_init(net, 1);
+    memcpy(net_input_tensor(net, 0)->data, (real[]){2, -3}, 2 * sizeof(real));
+    memcpy(net_input_tensor(net, 1)->data, (real[]){5, 7}, 2 * sizeof(real));
+    net_forward(net, 1, NET_EVAL);
+    const double expected[] = {10, -21, 5, 7};
+    for (size_t i = 0; i < 4; i++)
+        assert_near((double)net_logits(net)->data[i], expected[i], 1e-5 * fabs(expected[i]) * 1.1);
+    net_free(net);
+}
 
 static int single_build(struct graph *g, const struct settings *s, struct error *e) {
     (void)s, (void)e;
@@ -375,6 +494,10 @@ int main(void) {
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(a_batch_may_be_split_anywhere),
         cmocka_unit_test(halos_stay_zero),
+        cmocka_unit_test(an_embedding_sums_the_rows_of_its_tokens_and_leaves_the_empty_one),
+        cmocka_unit_test(an_embedding_starts_normal_with_an_empty_first_row),
+        cmocka_unit_test(tokens_and_numbers_are_not_taken_for_each_other),
+        cmocka_unit_test(products_and_concatenations_are_what_their_names_say),
         cmocka_unit_test(batchnorm_is_that_of_pytorch),
         cmocka_unit_test(batchnorm_of_one_value_leaves_the_running_statistics),
         cmocka_unit_test(batchnorm_survives_a_large_mean),

@@ -30,8 +30,20 @@
 /* Of the all-convolutional networks of Achille et al. */
 #define PARAMS_ALLCNN PARAM_WIDTH, PARAM_NORM, PARAM_BIAS, PARAM_INIT("pytorch")
 
+#define PARAM_DEPTH(preset)                                                                        \
+    {                                                                                              \
+        "n", PARAM_INT, preset, 1, DEPTH_MOST, NULL, "1",                                          \
+            "Number of halvings, two convolutions each.", false                                    \
+    }
+#define PARAM_HEADS                                                                                \
+    {                                                                                              \
+        "heads", PARAM_BOOL, "false", 0, 0, NULL, NULL,                                            \
+            "An auxiliary head per modality, for stabilizers that train one.", false               \
+    }
+
 /* One convolution and what follows it. Layer number i of a network: conv1, norm1. */
 struct block {
+    const char *prefix; /* of these names: "image."; NULL: none */
     size_t channels, kernel, stride, pad;
     bool norm, relu, bias;
 };
@@ -51,5 +63,17 @@ struct block_plan {
     size_t channels, kernel, stride;
 };
 int blocks_all_conv(struct graph *g, const struct block_plan *plan, size_t n, bool norm, bool bias);
+/* Blocks [first, last) of the n alone. */
+struct block_range {
+    const char *prefix;
+    size_t first, last, n;
+    bool norm, bias;
+};
+int blocks_range(struct graph *g, int x, const struct block_plan *plan, struct block_range r);
+
+/* The plan of allcnn_depth; returns its length. PARAM_DEPTH and PARAM_WIDTH tell. */
+enum { DEPTH_MOST = 3, DEPTH_BLOCKS = 2 * DEPTH_MOST + 4 };
+size_t blocks_depth(const struct graph *g, const struct settings *s,
+                    struct block_plan plan[DEPTH_BLOCKS]);
 
 #endif

@@ -32,6 +32,9 @@ struct pass {
     /* y = a + b; y may be either */
     void (*add)(const struct tensor *a, const struct tensor *b, const struct tensor *y,
                 size_t first, size_t last);
+    /* y = a b, element by element; y may be either */
+    void (*multiply)(const struct tensor *a, const struct tensor *b, const struct tensor *y,
+                     size_t first, size_t last);
     void (*copy)(const struct tensor *x, const struct tensor *y, size_t first, size_t last);
 
     /* sums[c] += sum of x */

@@ -112,6 +112,19 @@ static void pass_add(const struct tensor *a, const struct tensor *b, const struc
         }
 }
 
+static void pass_multiply(const struct tensor *a, const struct tensor *b, const struct tensor *y,
+                          size_t first, size_t last) {
+    struct rows rows = rows_of(a, a->halo + b->halo + y->halo, first, last);
+    for (size_t n = rows.first; n < rows.last; n++)
+        for (size_t h = 0; h < rows.H; h++) {
+            const real *p = tensor_at(a, n, h, 0), *q = tensor_at(b, n, h, 0);
+            real *to = tensor_at(y, n, h, 0);
+            size_t length = rows.W * a->C;
+#pragma omp simd
+            for (size_t i = 0; i < length; i++) to[i] = p[i] * q[i];
+        }
+}
+
 static void pass_copy(const struct tensor *x, const struct tensor *y, size_t first, size_t last) {
     struct rows rows = rows_of(x, x->halo + y->halo, first, last);
     for (size_t n = rows.first; n < rows.last; n++)
@@ -388,6 +401,7 @@ const struct pass PASTE(pass_, ISA) = {
     .relu = pass_relu,
     .relu_backward = pass_relu_backward,
     .add = pass_add,
+    .multiply = pass_multiply,
     .copy = pass_copy,
     .sums = pass_sums,
     .moments = pass_moments,

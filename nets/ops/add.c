@@ -31,7 +31,7 @@ static void add_backward_data(const struct op *op, const struct op_run *run) {
 
 const struct op_type op_add = {
     .name = "add",
-    .doc = "Sum of two activations of one shape: the residual connection.",
+    .doc = "Sum of two activations of one shape: residual connections, fusion.",
     .inputs = 2,
     .in_place_backward = true,
     .shape = add_shape,
