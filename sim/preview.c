@@ -3,7 +3,7 @@
  * (before augmentation and normalization).
  *
  * Below a row's title each column shows one example: its images and features one below the other,
- * then its tokens as numbers (- is the empty one), then its label. Images are enlarged by whole
+ * then its tokens as numbers (- is the empty one) and hints as the class they name, then its label. Images are enlarged by whole
  * factors without smoothing; those wider than 256 pixels are thinned out. Columns that a modality
  * hides from the net show the mean, which is what the net sees there. */
 #include "sim/preview.h"
@@ -29,7 +29,7 @@ struct sheet {
 
 /* How one modality is drawn: as a picture (features are one of a single row) or as lines of text. */
 struct pane {
-    size_t zoom, step, w, h; /* w, h: of a shown picture */
+    size_t zoom, step, w, h; /* w, h: as shown */
     size_t per_line, lines;  /* tokens in a line; lines: 0 for a picture */
 };
 
@@ -80,16 +80,26 @@ static void sheet_image(struct sheet *s, const struct modality *m, const struct 
     }
 }
 
-static void sheet_tokens(struct sheet *s, const struct modality *m, const struct pane *p, size_t x,
-                         size_t y, const float *token) {
+static void token_text(struct text *t, const struct dataset *d, const struct modality *m,
+                       size_t token) {
+    const bool is_hint = m->has_hint && token >= m->hint_first && token < m->hint_first + d->K;
+    if (is_hint)
+        text_add(t, "%s", d->class_names[token - m->hint_first]);
+    else if (token)
+        text_add(t, "%zu", token);
+    else
+        text_add(t, "-");
+}
+
+static void sheet_tokens(struct sheet *s, const struct dataset *d, const struct modality *m,
+                         const struct pane *p, size_t x, size_t y, const float *token) {
     for (size_t line = 0, i = 0; line < p->lines; line++) {
         struct text t = {0};
-        for (size_t k = 0; k < p->per_line && i < m->W; k++, i++)
-            if (token[i] > 0)
-                text_add(&t, "%s%lld", k ? " " : "", (long long)token[i]);
-            else
-                text_add(&t, "%s-", k ? " " : "");
-        sheet_text(s, x, y + line * FONT_HEIGHT, 1, s->W - x, t.data);
+        for (size_t k = 0; k < p->per_line && i < m->W; k++, i++) {
+            if (k) text_add(&t, " ");
+            token_text(&t, d, m, (size_t)token[i]);
+        }
+        sheet_text(s, x, y + line * FONT_HEIGHT, 1, p->w, t.data);
         free(text_take(&t));
     }
 }
@@ -109,7 +119,7 @@ static struct pane tokens_pane(const struct modality *m, size_t width) {
     size_t digits = 2; /* of the longest number, and a space */
     for (size_t n = m->tokens; n > 10; n /= 10) digits++;
     const size_t room = (width + FONT_WIDTH) / FONT_WIDTH / digits;
-    struct pane p = {.per_line = room ? room : 1};
+    struct pane p = {.w = width, .per_line = room ? room : 1};
     p.lines = (m->W + p.per_line - 1) / p.per_line;
     return p;
 }
@@ -150,9 +160,10 @@ static char *row_title(const struct config *c, const struct dataset *d, size_t i
     const struct deficit *type = c->deficit_types[i];
     const struct settings *s = &c->deficits[i];
     const int m = deficit_modality(c, d, i);
+    const bool is_aimed = m != TARGET_NONE && (!type->uses || type->uses(s, "modality"));
     struct text t = {0};
     text_add(&t, "%s", type->name);
-    if (m != TARGET_NONE && d->modalities_n > 1) text_add(&t, " of %s", d->modality[m].name);
+    if (is_aimed && d->modalities_n > 1) text_add(&t, " of %s", d->modality[m].name);
     for (const struct param *p = type->params; p->name; p++)
         if (settings_is_set(s, p->name) && (!type->uses || type->uses(s, p->name)))
             text_add(&t, " %s %s", p->name, settings_find(s, p->name)->text);
@@ -182,7 +193,7 @@ static void sheet_example(struct sheet *s, size_t x, size_t y, const struct layo
     }
     for (size_t m = 0; m < d->modalities_n; m++) {
         if (!l->pane[m].lines) continue;
-        sheet_tokens(s, &d->modality[m], &l->pane[m], x, y,
+        sheet_tokens(s, d, &d->modality[m], &l->pane[m], x, y,
                      view_example(v, c, m, example, 0, scratch));
         y += l->pane[m].lines * FONT_HEIGHT;
     }

@@ -4,7 +4,7 @@
  * order), one column per class (up to ten, the first training example of each): every modality, and
  * the label trained on. Where a deficit puts another example in one's place, that one is shown.
  * Bytes are shown as they are, floats from mean - 3 s.d. (black) to mean + 3 s.d. (white) of the
- * clean training examples, tokens as numbers. */
+ * clean training examples, tokens as numbers and hints as the class that they name. */
 #ifndef SIM_PREVIEW_H
 #define SIM_PREVIEW_H
 

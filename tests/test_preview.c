@@ -155,7 +155,7 @@ static void every_sense_is_shown_and_a_hint_appears_in_the_text(void **state) {
     assert_int_equal(*at(&p, 0, 0, y, 5 + STRIP), 128);
     assert_int_equal(*at(&p, 0, 0, y, 5 + 2 * STRIP), 255);
     assert_int_equal(*at(&p, 3, 0, y, 5 + 2 * STRIP), 128);
-    /* "1 5 - -" and under the leak "1 5 - 8"; "2 7 3 9" for the other class */
+    /* "1 5 - -" and under the leak "1 5 - cat"; "2 7 3 dog" for the other class */
     for (size_t k = 0; k < 2; k++) {
         assert_true(same_text(&p, at(&p, 0, k, TOKENS_AT, 0), at(&p, 1, k, TOKENS_AT, 0), 6));
         assert_false(same_text(&p, at(&p, 0, k, TOKENS_AT, 36), at(&p, 1, k, TOKENS_AT, 36), 1));
