@@ -45,17 +45,19 @@ static bool names_have(char *const *names, size_t n, const char *name) {
     return false;
 }
 
-/* Modalities name layers, axes of the log and branches, of which "trunk" is one already. */
+/* Modalities name layers, axes of the log and branches; some of these names are taken. */
 static int name_check(const struct user_file *f, const char *name, struct error *e) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    static const char taken[][8] = {"trunk", "fusion", "head"};
     const size_t n = strlen(name);
-    const bool starts = n && *name != '_' && !(*name >= '0' && *name <= '9');
-    if (starts && n <= NAME_MOST && strspn(name, letters) == n && strcmp(name, "trunk") != 0 &&
-        strcmp(name, "head") != 0)
-        return STATUS_OK;
+    bool usable = n && n <= NAME_MOST && strspn(name, letters) == n && *name != '_' &&
+                  !(*name >= '0' && *name <= '9');
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        usable = usable && strcmp(name, taken[i]) != 0;
+    if (usable) return STATUS_OK;
     return error_set(e, STATUS_USAGE,
                      "%s: '%s/%.60s' cannot name a modality: use a letter, then letters, digits "
-                     "and '_', at most %d in all, and neither 'trunk' nor 'head'",
+                     "and '_', at most %d in all, and none of trunk, fusion, head",
                      f->path, inputs_group, name, NAME_MOST);
 }
 
