@@ -37,19 +37,37 @@ enum run_role control_twin(enum run_role role) {
     return controls[role].twin;
 }
 
+static bool is_stabilized(const struct config *c, const struct timeline *t) {
+    for (size_t i = 0; i < c->stabilizers_n; i++)
+        for (int64_t epoch = t->stabilizers[i].from; epoch < t->stabilizers[i].until; epoch++)
+            if (timeline_strength(t, c, i, epoch) > 0.0) return true;
+    return false;
+}
+
 bool control_applies(enum run_role role, const struct config *c, const struct timeline *t,
                      const bool wanted[RUN_ROLES]) {
     unsigned needs = controls[role].needs;
     if (controls[role].asked_as != ROLE_POINT && !wanted[controls[role].asked_as]) return false;
     if ((needs & NEEDS_DEFICIT) && t->removal == 0) return false;
-    (void)c; /* stabilizers are in no timeline yet, so none is in force */
-    return !(needs & NEEDS_STABILIZER);
+    return !(needs & NEEDS_STABILIZER) || is_stabilized(c, t);
+}
+
+static int cure(struct config *c, struct error *e) {
+    struct timeline t;
+    int status = timeline_resolve(&t, c, e);
+    if (status) return status;
+    config_freeze(c, &t);
+    config_cure(c);
+    timeline_free(&t);
+    return STATUS_OK;
 }
 
 int control_config(enum run_role role, struct config *c, struct error *e) {
     unsigned changes = controls[role].changes;
     int status = STATUS_OK;
     if (changes & RESTARTS_RATE) status = settings_set(&c->lr, "clock", "removal", e);
+    if (!status && (changes & CURES)) status = cure(c, e);
+    if (!status && (changes & UNSTABILIZES)) config_unstabilize(c);
     if (!status && (changes & CLEANS)) config_clean(c);
     return status;
 }
