@@ -91,7 +91,7 @@ static void batch_statistics(const struct op *op, const struct op_run *run) {
         double shift = sums[c] / M, var = fmax(sums[C + c] / M - shift * shift, 0);
         double mean = (double)pivot[c] + shift;
         set_channel(op, run, c, mean, var);
-        if (M < 2 || run->mode == NET_BATCH) continue;
+        if (M < 2 || run->mode != NET_TRAIN) continue;
         update_running(&buffer(op, run, RUNNING_MEAN)[c], mean);
         update_running(&buffer(op, run, RUNNING_VAR)[c], var * M / (M - 1));
     }
