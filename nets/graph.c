@@ -326,6 +326,7 @@ int graph_begin(struct graph *g, const struct net_spec *spec) {
                         .batch = spec->batch,
                         .threads = spec->threads,
                         .inputs_n = spec->inputs_n};
+    for (size_t m = 0; m < NET_INPUTS; m++) g->tap[m] = g->head[m] = -1;
     for (size_t m = 0; m < spec->inputs_n; m++) {
         const struct net_input *in = &spec->inputs[m];
         struct value v = {.H = in->H,
@@ -335,7 +336,6 @@ int graph_begin(struct graph *g, const struct net_spec *spec) {
                           .producer = -1,
                           .inputs = 1u << m,
                           .tokens = in->tokens};
-        g->tap[m] = g->head[m] = -1;
         name_add(g, m, in->name);
         if (value_add(g, v, in->name) < 0) break;
     }
