@@ -1,6 +1,7 @@
 /* Checks across config and data set: see check.h. */
 #include "sim/check.h"
 
+#include "analysis/measures/measure.h"
 #include "nets/net.h"
 #include "sim/stabilize.h"
 #include "sim/target.h"
@@ -70,6 +71,16 @@ static int check_stabilizers(const struct config *c, const struct dataset *d, co
     return STATUS_OK;
 }
 
+static int check_measures(const struct config *c, const struct net *net, struct error *e) {
+    size_t n;
+    const char *const *names = settings_texts(&c->top, "measures", &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct measure *m = measure_find(names[i]);
+        if (m->check && m->check(net, e)) return error_prefix(e, "measures: %s", names[i]);
+    }
+    return STATUS_OK;
+}
+
 int check_net(const struct config *c, const struct dataset *d, struct error *e) {
     struct net_input inputs[DATA_MODALITIES];
     dataset_inputs(d, inputs);
@@ -84,6 +95,7 @@ int check_net(const struct config *c, const struct dataset *d, struct error *e) 
     int status = net_create(&net, &spec, e);
     if (status) return status;
     status = check_stabilizers(c, d, net, e);
+    if (!status) status = check_measures(c, net, e);
     net_free(net);
     return status;
 }
