@@ -267,6 +267,111 @@ static void the_order_is_a_permutation_that_seed_and_epoch_name(void **unused) {
     for (int i = 0; i < 100; i++) assert_int_equal(seen_once[i], 1);
 }
 
+/* ---- several modalities ---------------------------------------------------------------------- */
+
+/* A config's own data and net, fed with its training examples. */
+struct senses {
+    struct config config;
+    struct dataset data;
+    struct net *net;
+    struct view view;
+    int32_t label[EXAMPLES];
+    void *scratch;
+};
+
+static void senses_open(struct senses *s, const char *yaml) {
+    const double none[CONFIG_DEFICITS] = {0};
+    struct net_input inputs[DATA_MODALITIES];
+    struct error e = {0};
+    *s = (struct senses){0};
+    if (config_parse(&s->config, yaml, "senses", &e)) fail_msg("%s", e.text);
+    if (data_load(&s->config.data, s->config.data_seed, &s->data, &e)) fail_msg("%s", e.text);
+    dataset_inputs(&s->data, inputs);
+    const struct net_spec spec = {.arch = s->config.arch,
+                                  .settings = &s->config.net,
+                                  .inputs = inputs,
+                                  .inputs_n = s->data.modalities_n,
+                                  .K = s->data.K,
+                                  .batch = EXAMPLES,
+                                  .threads = 1};
+    if (net_create(&s->net, &spec, &e)) fail_msg("%s", e.text);
+    s->scratch = malloc(feed_scratch(&s->config, &s->data));
+    if (view_make(&s->view, &s->config, &s->data, &s->data.train, none, &e)) fail_msg("%s", e.text);
+}
+
+static void senses_feed(struct senses *s, uint32_t epoch) {
+    const struct feed_batch batch = {&s->view, NULL, 0, EXAMPLES, epoch, true};
+    feed_assemble(&s->config, &batch, s->net, s->label, s->scratch);
+}
+
+static void senses_close(struct senses *s) {
+    view_free(&s->view);
+    free(s->scratch);
+    net_free(s->net);
+    data_free(&s->data);
+    config_free(&s->config);
+}
+
+static real input_at(const struct senses *s, size_t m, size_t n, size_t h, size_t at) {
+    return tensor_at(net_input_tensor(s->net, m), n, h, 0)[at];
+}
+
+static void tokens_reach_the_net_as_they_are_and_never_move(void **unused) {
+    struct senses s;
+    (void)unused;
+    senses_open(&s, "data: {set: vqa, train: 64, test: 8, augment: {shift: 5, flip: true}}\n"
+                    "net: {arch: towers}\n");
+    const size_t slots = s.data.modality[1].W;
+    for (uint32_t epoch = 0; epoch < 3; epoch++) {
+        senses_feed(&s, epoch);
+        for (size_t n = 0; n < EXAMPLES; n++)
+            for (size_t t = 0; t < slots; t++)
+                assert_true(input_at(&s, 1, n, 0, t) ==
+                            (real)((float *)s.data.train.x[1])[n * slots + t]);
+    }
+    senses_close(&s);
+}
+
+static void features_are_normalized_and_never_move(void **unused) {
+    struct bench b;
+    double x[EXAMPLES * PIXELS];
+    (void)unused;
+    bench_open(&b, "shift: 2, flip: true");
+    struct view v = view_of(&b, 0, 0, 0);
+    b.data.modality[0].kind = MODALITY_FEATURES;
+    assemble(&b, &v, 3, true, x);
+    for (int n = 0; n < EXAMPLES; n++) assert_true(is_placed(&b, x, n, 0, 0, false));
+    view_free(&v);
+    bench_close(&b);
+}
+
+/* Of 20 columns the left eye sees 0..11, the right one 8..19: what both see is the same, moved
+ * alike, and the rest is zero whatever was moved in. */
+static void hidden_columns_are_zero_after_augmentation(void **unused) {
+    struct senses s;
+    size_t moved = 0;
+    (void)unused;
+    senses_open(&s, "data: {set: views, of: optotypes, width: 12, train: 64, test: 8,"
+                    " augment: {shift: 3}}\nnet: {arch: towers}\n");
+    const struct modality *m = &s.data.modality[0];
+    assert_int_equal(m[0].hidden_right, 8);
+    assert_int_equal(m[1].hidden_left, 8);
+    assert_int_equal(m[0].hidden_left + m[1].hidden_right, 0);
+    senses_feed(&s, 1);
+    for (size_t n = 0; n < EXAMPLES; n++)
+        for (size_t i = 0; i < 20 * 20; i++) {
+            const size_t h = i / 20, w = i % 20;
+            const real left = input_at(&s, 0, n, h, w), right = input_at(&s, 1, n, h, w);
+            if (w < 8) assert_true(right == 0 && left != 0);
+            if (w >= 12) assert_true(left == 0 && right != 0);
+            if (w >= 8 && w < 12) assert_true(left == right);
+            const double stored = (double)((float *)s.data.train.x[0])[n * 400 + i];
+            moved += w < 12 && !close_to((double)left, (stored - m->mean[0]) / m->sd[0]);
+        }
+    assert_true(moved > EXAMPLES * 200); /* one of 49 draws moves nothing */
+    senses_close(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clean_batch_is_the_stored_images_normalized),
@@ -278,6 +383,9 @@ int main(void) {
         cmocka_unit_test(labels_are_mapped_by_one_bijection),
         cmocka_unit_test(fresh_noise_differs_by_epoch_and_repeats_within_one),
         cmocka_unit_test(the_order_is_a_permutation_that_seed_and_epoch_name),
+        cmocka_unit_test(tokens_reach_the_net_as_they_are_and_never_move),
+        cmocka_unit_test(features_are_normalized_and_never_move),
+        cmocka_unit_test(hidden_columns_are_zero_after_augmentation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
