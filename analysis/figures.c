@@ -61,8 +61,9 @@ bool figures_wanted(const struct summary *s, size_t part, size_t curve) {
 }
 
 struct figures *figures_draw(const struct summary *s, struct error *e) {
-    int (*const KINDS[])(struct figures *, const struct summary *, struct error *) = {
-        figures_levels, figures_windows, figures_epochs, figures_layers};
+    int (*const KINDS[])(struct figures *, const struct summary *,
+                         struct error *) = {figures_levels,  figures_recovery, figures_senses,
+                                            figures_windows, figures_epochs,   figures_layers};
     struct figures *f = memory_new(1, sizeof *f);
     f->folder = memory_print("%s/figures", s->results->home);
     if (mkdir(f->folder, 0777) && errno != EEXIST) {

@@ -2,6 +2,8 @@
  *
  *   accuracy-removal, accuracy-onset-PART, accuracy-PART   final accuracy and paired drop by level
  *   map-PART, sensitivity-PART   drop by onset and length of a window (analysis/sensitivity.h)
+ *   recovery-DEFICIT  gain and recovered share by stabilizer and window (analysis/recovery.h)
+ *   senses-CURVE, rsv-CURVE   accuracy, RSV and branches' Fisher traces by level; RSV histograms
  *   learning-CURVE    clean test accuracy by epoch, a line per level, a mark at removal
  *   fisher-CURVE      Fisher trace by epoch (clean probes; deficit probes beside it)
  *   layers-CURVE      layers' shares of the trace, the first and the last level side by side */
@@ -37,6 +39,8 @@ size_t figures_curves(const struct summary *s, size_t *wanted); /* all; of these
 
 int figures_levels(struct figures *f, const struct summary *s, struct error *e);
 int figures_windows(struct figures *f, const struct summary *s, struct error *e);
+int figures_recovery(struct figures *f, const struct summary *s, struct error *e);
+int figures_senses(struct figures *f, const struct summary *s, struct error *e);
 int figures_epochs(struct figures *f, const struct summary *s, struct error *e);
 int figures_layers(struct figures *f, const struct summary *s, struct error *e);
 
