@@ -70,11 +70,13 @@ static int64_t epoch_cut(const struct timeline *t, int64_t epoch) {
     return epoch < 0 ? 0 : epoch > t->total ? t->total : epoch;
 }
 
+/* One that is to last to the end is off in a run that ends before it begins. */
 static int stabilizer_window(struct timeline *t, const struct settings *s, size_t i,
                              struct error *e) {
-    int64_t from = epoch_within(t, settings_epoch(s, "from"));
-    int64_t until = epoch_within(t, settings_epoch(s, "until"));
-    if (until < from)
+    struct epoch_bound end = settings_epoch(s, "until");
+    int64_t from = epoch_within(t, settings_epoch(s, "from")), until = epoch_within(t, end);
+    bool to_end = end.anchor == EPOCH_END && end.offset >= 0;
+    if (until < from && !to_end)
         return error_set(e, STATUS_USAGE,
                          "stabilizers[%zu]: its window ends (until: %lld) before it begins (from: "
                          "%lld)",
