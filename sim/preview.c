@@ -3,9 +3,10 @@
  * (before augmentation and normalization).
  *
  * Below a row's title each column shows one example: its images and features one below the other,
- * then its tokens as numbers (- is the empty one) and hints as the class they name, then its label. Images are enlarged by whole
- * factors without smoothing; those wider than 256 pixels are thinned out. Columns that a modality
- * hides from the net show the mean, which is what the net sees there. */
+ * then its tokens as numbers (- is the empty one) and hints as the class they name (=red), then its
+ * label. Images are enlarged by whole factors without smoothing; those wider than 256 pixels are
+ * thinned out. Columns that a modality hides from the net show the mean, which is what the net sees
+ * there. */
 #include "sim/preview.h"
 
 #include <errno.h>
@@ -84,7 +85,7 @@ static void token_text(struct text *t, const struct dataset *d, const struct mod
                        size_t token) {
     const bool is_hint = m->has_hint && token >= m->hint_first && token < m->hint_first + d->K;
     if (is_hint)
-        text_add(t, "%s", d->class_names[token - m->hint_first]);
+        text_add(t, "=%s", d->class_names[token - m->hint_first]);
     else if (token)
         text_add(t, "%zu", token);
     else

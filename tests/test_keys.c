@@ -218,8 +218,118 @@ static void equal_keys_give_equal_bits_whatever_the_configs(void **folder) {
     map_free(p.params);
 }
 
+/* ---- keys by themselves ---- */
+
+/* A data set as far as keys know it. */
+static struct dataset known_as(const char *digest) {
+    struct dataset d = {.type = dataset_find("hdf5"), .modalities_n = 1, .K = 10};
+    d.modality[0] = (struct modality){.name = "image", .H = 32, .W = 32, .C = 3, .bytes = true};
+    d.train.n = 100;
+    snprintf(d.train_digest, sizeof d.train_digest, "%s train", digest);
+    snprintf(d.digest, sizeof d.digest, "%s", digest);
+    return d;
+}
+
+/* Two senses and two eyes. */
+static struct dataset several_senses(void) {
+    struct dataset d = known_as("senses");
+    const struct modality image = d.modality[0];
+    d.modalities_n = 3;
+    d.modality[1] = (struct modality){.name = "text",
+                                      .kind = MODALITY_TOKENS,
+                                      .H = 1,
+                                      .W = 6,
+                                      .C = 1,
+                                      .tokens = 31,
+                                      .has_hint = true,
+                                      .hint_slot = 5,
+                                      .hint_first = 17};
+    d.modality[2] = image;
+    snprintf(d.modality[2].name, sizeof d.modality[2].name, "right");
+    return d;
+}
+
+/* The last key of a run of 3 epochs. */
+static void key_of(const struct dataset *d, const char *deficits, char key[HASH_TEXT]) {
+    char yaml[1024];
+    struct config c;
+    struct timeline t;
+    struct error e = {0};
+    snprintf(yaml, sizeof yaml,
+             "data: {set: hdf5, path: none.h5}\nnet: {arch: mlp, hidden: [4]}\n"
+             "train: {epochs: {total: 3}}\nfisher: {probes: 0}\ndeficits: [%s]\n",
+             deficits);
+    if (config_parse(&c, yaml, "keys", &e)) fail_msg("%s", e.text);
+    if (timeline_create(&t, &c, d, &e)) fail_msg("%s", e.text);
+    memcpy(key, t.key[3], HASH_TEXT);
+    timeline_free(&t);
+    config_free(&c);
+}
+
+/* States are kept for years. These keys were made when every deficit had `modality: image`. */
+static void keys_of_deficits_stay_what_they_are(void **unused) {
+    static const char *const known[][2] = {
+        {"", "9e908b188c9f6386a76742ae73e3dbc5"},
+        {"{type: blur, until: 2}", "91d7073facb3dd53c6c5f25f99f083c5"},
+        {"{type: blur, kernel: gaussian, sigma: 1.5, until: 2}",
+         "aef3f0d5b13dd221a3e6fe64ca1de09b"},
+        {"{type: vflip, until: 1, severity: 0.5}", "8328fde9195312e96c0faf29a679d248"},
+        {"{type: noise, fresh: true, until: 3, ramp: 1}", "dacf170bb74013f125f19b46f97d4096"},
+        {"{type: label_permutation, scope: image, from: 1, until: 2}",
+         "17c6abd6dd21777dd3bacfcd39b5d2da"},
+    };
+    const struct dataset d = known_as("known");
+    (void)unused;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        char key[HASH_TEXT];
+        key_of(&d, known[i][0], key);
+        if (strcmp(key, known[i][1])) fail_msg("%s: key %s", known[i][0], key);
+    }
+}
+
+static void assert_keys(const struct dataset *d, const char *a, const char *b, bool equal) {
+    char one[HASH_TEXT], other[HASH_TEXT];
+    key_of(d, a, one);
+    key_of(d, b, other);
+    if (!strcmp(one, other) != equal) fail_msg("%s and %s", a, b);
+}
+
+static void a_modality_that_goes_without_saying_is_in_the_key_as_if_named(void **unused) {
+    const struct dataset one = known_as("known"), all = several_senses();
+    (void)unused;
+    assert_keys(&one, "{type: blur, until: 2}", "{type: blur, until: 2, modality: image}", true);
+    assert_keys(&one, "{type: label_permutation, until: 2}",
+                "{type: label_permutation, until: 2, modality: image}", true);
+    assert_keys(&all, "{type: text_dominance, until: 2}",
+                "{type: text_dominance, until: 2, modality: text}", true);
+    assert_keys(&all, "{type: label_permutation, until: 2}",
+                "{type: label_permutation, until: 2, modality: right}", true);
+    assert_keys(&all, "{type: blur, until: 2, modality: image}",
+                "{type: blur, until: 2, modality: right}", false);
+    assert_keys(&all, "{type: modality_off, until: 2, modality: image}",
+                "{type: modality_off, until: 2, modality: text}", false);
+}
+
+static void what_a_mode_does_not_use_is_in_no_key(void **unused) {
+    const struct dataset d = several_senses();
+    (void)unused;
+    assert_keys(&d, "{type: text_dominance, mode: skew, until: 2}",
+                "{type: text_dominance, mode: skew, until: 2, fresh: true}", true);
+    assert_keys(&d, "{type: text_dominance, mode: skew, until: 2, p: 0.0}", "", true);
+    assert_keys(&d, "{type: text_dominance, until: 2, p: 0.0}", "", false);
+    assert_keys(&d, "{type: text_dominance, until: 2}",
+                "{type: text_dominance, until: 2, fresh: true}", false);
+    assert_keys(&d, "{type: modality_off, modality: right, until: 2}",
+                "{type: modality_off, modality: right, until: 2, fresh: true}", true);
+    assert_keys(&d, "{type: modality_off, modality: right, mode: noise, until: 2}",
+                "{type: modality_off, modality: right, mode: noise, until: 2, fresh: true}", false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_of_deficits_stay_what_they_are),
+        cmocka_unit_test(a_modality_that_goes_without_saying_is_in_the_key_as_if_named),
+        cmocka_unit_test(what_a_mode_does_not_use_is_in_no_key),
         cmocka_unit_test(equal_keys_give_equal_bits_whatever_the_configs),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);
