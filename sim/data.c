@@ -84,6 +84,14 @@ const struct param data_common_params[] = {
      .type = PARAM_BOOL,
      .preset = "true",
      .doc = "Draw as many examples of each class; false takes the first of the files."},
+    {.name = "scale",
+     .type = PARAM_REAL,
+     .preset = "1",
+     .min = 0.001,
+     .max = 1000,
+     .unit = "1",
+     .doc = "Standard deviation that images and features reach the network with: they are "
+            "normalized by the clean training examples, then multiplied by it."},
     {.name = "seed",
      .type = PARAM_INT,
      .preset = "~",
@@ -298,6 +306,10 @@ static void dataset_digest(struct dataset *d) {
         hash_int(h, m->bytes);
         modality_hash_more(h, m);
     }
+    if (d->scale != 1) {
+        hash_text(h, "scale");
+        hash_real(h, d->scale);
+    }
     if (d->class_group) {
         hash_text(h, "groups");
         hash_bytes(h, d->class_group, d->K);
@@ -339,6 +351,7 @@ static int dataset_fill(const struct settings *s, uint64_t seed, struct dataset 
     if (status) return status;
     for (size_t m = 0; m < d->modalities_n; m++)
         modality_moments(&d->modality[m], d->train.x[m], d->train.n);
+    d->scale = settings_real(s, "scale");
     dataset_digest(d);
     return STATUS_OK;
 }

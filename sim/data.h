@@ -52,6 +52,7 @@ struct dataset {
     const struct dataset_type *type;
     size_t modalities_n;
     struct modality modality[DATA_MODALITIES];
+    double scale; /* data.scale: the network sees (x - mean)/sd scale; tokens as they are */
     size_t K;
     char **class_names;   /* [K]; owned */
     uint8_t *class_group; /* [K] kind of question that a class answers; NULL: all the same; owned */
@@ -101,7 +102,7 @@ const struct dataset_type *dataset_source(const struct settings *data,
                                           const struct dataset_type *t);
 const struct dataset_type *const *dataset_list(size_t *n);
 
-extern const struct param data_common_params[]; /* set path train validation test balance seed */
+extern const struct param data_common_params[]; /* set path train ... scale seed */
 
 /* Read, check, draw, normalize, digest. `settings`: the data section. STATUS_USAGE with the file's
  * name, what was expected and what was found when a file is missing, short or corrupt. */

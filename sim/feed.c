@@ -3,7 +3,8 @@
  * Augmentation is a shift by -s..s pixels per axis, uniform, the uncovered border filled with the
  * stored value 0 (black), then a horizontal flip with probability 1/2; both from stream "augment"
  * of train.seed at (epoch, the example's official index), so a run and its clean twin agree.
- * Normalization is (x - mean)/sd with the clean training constants, whatever the deficit. */
+ * Normalization is (x - mean)/sd times data.scale, with the clean training constants, whatever the
+ * deficit. */
 #include "sim/feed.h"
 
 #include "base/rng.h"
@@ -31,11 +32,12 @@ struct scaling {
     real mean[DATA_CHANNELS], scale[DATA_CHANNELS]; /* (x - mean) * scale */
 };
 
-static struct scaling scaling_of(const struct modality *m) {
+static struct scaling scaling_of(const struct dataset *d, const struct modality *m) {
+    const double unit = m->kind == MODALITY_TOKENS ? 1.0 : d->scale;
     struct scaling s = {{0}, {0}};
     for (size_t k = 0; k < m->C; k++) {
         s.mean[k] = (real)m->mean[k];
-        s.scale[k] = (real)(1.0 / m->sd[k]);
+        s.scale[k] = (real)(unit / m->sd[k]);
     }
     return s;
 }
@@ -103,7 +105,7 @@ void feed_assemble(const struct config *c, const struct feed_batch *b, struct ne
                    int32_t *label, void *scratch) {
     const struct dataset *d = b->view->data;
     struct scaling scaling[DATA_MODALITIES];
-    for (size_t m = 0; m < d->modalities_n; m++) scaling[m] = scaling_of(&d->modality[m]);
+    for (size_t m = 0; m < d->modalities_n; m++) scaling[m] = scaling_of(d, &d->modality[m]);
     for (size_t n = 0; n < b->n; n++) {
         size_t i = b->pick ? b->pick[b->first + n] : b->first + n;
         uint32_t index = view_index(b->view, i);
