@@ -11,6 +11,8 @@
 
 #include <stddef.h>
 
+#include "sim/timeline.h"
+
 enum need { NEEDS_DEFICIT = 1, NEEDS_STABILIZER = 2 };
 enum change { RESTARTS_RATE = 1, CURES = 2, UNSTABILIZES = 4, CLEANS = 8 };
 
@@ -44,12 +46,29 @@ static bool is_stabilized(const struct config *c, const struct timeline *t) {
     return false;
 }
 
-bool control_applies(enum run_role role, const struct config *c, const struct timeline *t,
-                     const bool wanted[RUN_ROLES]) {
-    unsigned needs = controls[role].needs;
-    if (controls[role].asked_as != ROLE_POINT && !wanted[controls[role].asked_as]) return false;
-    if ((needs & NEEDS_DEFICIT) && t->removal == 0) return false;
-    return !(needs & NEEDS_STABILIZER) || is_stabilized(c, t);
+/* What the point has of that which controls need. */
+static int facts(unsigned *has, const struct config *c, struct error *e) {
+    struct timeline t;
+    int status = timeline_resolve(&t, c, e);
+    if (status) return status;
+    *has = (t.removal > 0 ? NEEDS_DEFICIT : 0u) | (is_stabilized(c, &t) ? NEEDS_STABILIZER : 0u);
+    timeline_free(&t);
+    return STATUS_OK;
+}
+
+int control_roles(bool applies[RUN_ROLES], const struct config *c, const bool wanted[RUN_ROLES],
+                  struct error *e) {
+    unsigned has = 0;
+    bool any = c->stabilizers_n > 0; /* a sweep without either is not resolved twice */
+    for (enum run_role role = ROLE_UNSTABILIZED; role < RUN_ROLES; role++)
+        any = any || wanted[role];
+    int status = any ? facts(&has, c, e) : STATUS_OK;
+    for (enum run_role role = ROLE_POINT; role < RUN_ROLES; role++) {
+        enum run_role asked_as = controls[role].asked_as;
+        applies[role] =
+            (asked_as == ROLE_POINT || wanted[asked_as]) && (controls[role].needs & ~has) == 0;
+    }
+    return status;
 }
 
 static int cure(struct config *c, struct error *e) {

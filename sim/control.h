@@ -8,12 +8,11 @@
 #include "base/error.h"
 #include "base/role.h"
 #include "sim/config.h"
-#include "sim/timeline.h"
 
-/* Does a point with this config and timeline have a run of this role? `wanted[role]`: sweep.controls
- * asks for the runs that begin with it. */
-bool control_applies(enum run_role role, const struct config *c, const struct timeline *t,
-                     const bool wanted[RUN_ROLES]);
+/* Of which roles has the point with this config a run? `wanted[role]`: sweep.controls asks for the
+ * runs that begin with it. */
+int control_roles(bool applies[RUN_ROLES], const struct config *c, const bool wanted[RUN_ROLES],
+                  struct error *e);
 /* Make a point's config that of its run of this role. */
 int control_config(enum run_role role, struct config *c, struct error *e);
 /* The role of its clean twin: the run that a log names in `twin_run_id`. */

@@ -167,34 +167,37 @@ static int planner_add(struct planner *p, const struct config *c, size_t point, 
     return STATUS_OK;
 }
 
-/* Many points share a control: its timeline is made once. */
-static int planner_control(struct planner *p, const struct config *of, size_t point,
-                           enum run_role role, struct error *e) {
+/* Many points share a control: its timeline is made once. Changes the point's config. */
+static int planner_control(struct planner *p, struct config *c, size_t point, enum run_role role,
+                           struct error *e) {
     char key[HASH_TEXT];
-    struct config c;
     long *which = &p->tree->points[point].role[role];
-    config_copy(&c, of);
-    int status = control_config(role, &c, e);
-    if (!status) config_digest(&c, key);
-    if (!status) *which = map_get(p->made, key);
-    if (!status && *which == MAP_NONE) {
-        status = planner_add(p, &c, point, role, which, e);
-        if (!status) map_add(p->made, key, *which);
-    }
-    config_free(&c);
+    int status = control_config(role, c, e);
+    if (status) return status;
+    config_digest(c, key);
+    *which = map_get(p->made, key);
+    if (*which != MAP_NONE) return STATUS_OK;
+    status = planner_add(p, c, point, role, which, e);
+    if (!status) map_add(p->made, key, *which);
     return status;
 }
 
-static int planner_controls(struct planner *p, const struct config *c, size_t point,
-                            struct error *e) {
-    struct timeline t;
-    int status = timeline_resolve(&t, c, e);
+/* A copy costs as much as a timeline: the last control takes the point's own config. */
+static int planner_controls(struct planner *p, struct config *c, size_t point, struct error *e) {
+    bool applies[RUN_ROLES];
+    enum run_role last = ROLE_TWIN;
+    int status = control_roles(applies, c, experiment_controls(p->tree->experiment), e);
     if (status) return status;
-    for (enum run_role role = ROLE_TWIN; role < RUN_ROLES && !status; role++)
-        if (control_applies(role, c, &t, experiment_controls(p->tree->experiment)))
-            status = planner_control(p, c, point, role, e);
-    timeline_free(&t);
-    return status;
+    for (enum run_role role = ROLE_TWIN; role < RUN_ROLES; role++)
+        if (applies[role]) last = role;
+    for (enum run_role role = ROLE_TWIN; role < last && !status; role++) {
+        struct config own;
+        if (!applies[role]) continue;
+        config_copy(&own, c);
+        status = planner_control(p, &own, point, role, e);
+        config_free(&own);
+    }
+    return status ? status : planner_control(p, c, point, last, e);
 }
 
 /* A run's twin is that of the config which it goes by: a run that two configs spell differently (a
