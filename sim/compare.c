@@ -122,7 +122,7 @@ static void scale_path(char *path, size_t size, const char *name, const char *di
     snprintf(path, size, "%.*s%s", slash ? (int)(slash + 1 - name) : 0, name, dim);
 }
 
-/* "epoch 12", "layer fc1", or "[12]" on an axis without coordinates. */
+/* "epoch 12", "layer fc1", "rsv_bin -0.95", or "[12]" on an axis without coordinates. */
 static void add_coordinate(struct text *t, struct h5_reader *r, const char *name, size_t axis,
                            size_t at) {
     char dim[H5_NAME], path[PLACE];
@@ -134,6 +134,8 @@ static void add_coordinate(struct text *t, struct h5_reader *r, const char *name
         text_add(t, "%s %s", dim, text_shown(text_at(&scale, at)).text);
     else if (found && scale.kind == H5_INTS)
         text_add(t, "%s %lld", dim, (long long)scale.ints[at]);
+    else if (found && scale.kind == H5_FLOATS)
+        text_add(t, "%s %g", dim, scale.reals[at]);
     else
         text_add(t, "[%zu]", at);
     values_free(&scale);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/measures/measure.h"
+
 #define NO_GROUP ((size_t)-1)
 
 /* ---- axes ------------------------------------------------------------------------------------ */
@@ -24,6 +26,15 @@ static bool name_is_reserved(const char *name) {
     return false;
 }
 
+/* The bins of histograms are dimensions too. */
+static bool name_is_of_bins(const char *name) {
+    size_t n;
+    const struct measure *const *all = measure_list(&n);
+    for (size_t i = 0; i < n; i++)
+        if (all[i]->bins && !strcmp(name, all[i]->bins->name)) return true;
+    return false;
+}
+
 static int check_name(const struct node *at, const char *what, struct error *e) {
     const char *name = at->key;
     size_t n = strlen(name);
@@ -34,7 +45,7 @@ static int check_name(const struct node *at, const char *what, struct error *e) 
                              "sweep: '%s' cannot name %s (1 to %d characters, no spaces, "
                              "no '/', no '=' before it)",
                              text_shown(name).text, what, AXIS_NAME);
-    if (name_is_reserved(name))
+    if (name_is_reserved(name) || name_is_of_bins(name))
         return node_fail_key(at, e,
                              "sweep: '%s' is a dimension of the logs; name %s otherwise, as "
                              "in 'my_%s: {key: ..., values: [...]}'",
@@ -46,13 +57,13 @@ static int check_name(const struct node *at, const char *what, struct error *e) 
 static const char *label_make(struct arena *a, const struct node *value) {
     struct text t = {0};
     int64_t whole;
-    double real;
+    double decimal;
     char number[TEXT_REAL];
     bool is_bare = value->kind == NODE_TEXT && !value->quoted;
     if (is_bare && text_integer(value->text, &whole)) {
         text_add(&t, "%lld", (long long)whole);
-    } else if (is_bare && text_real(value->text, &real)) {
-        text_print_number(number, real);
+    } else if (is_bare && text_real(value->text, &decimal)) {
+        text_print_number(number, decimal);
         text_add(&t, "%s", number);
     } else if (value->kind == NODE_TEXT && !node_is_null(value)) {
         text_add(&t, "%s", value->text);

@@ -258,6 +258,11 @@ static bool is_one_of(const char *name, const char *const *names) {
     return *names != NULL;
 }
 
+/* Measures whose numbers are shares or lie in -1..1, and may be 0. */
+static bool is_share(const char *name) {
+    return !strncmp(name, "rsv_", 4) || !strcmp(name, "dead_units");
+}
+
 static struct compare_rule within(const struct check *c, const char *name) {
     static const char *const schedules[] = {"lr", "lr_at_removal", "deficit_severity",
                                             "stabilizer_strength", NULL};
@@ -266,7 +271,7 @@ static struct compare_rule within(const struct check *c, const char *name) {
         return (struct compare_rule){.by = COMPARE_RELATIVE, .tolerance = VERIFY_SCHEDULE};
     if (!strcmp(name, "final/fisher_peak_epoch")) /* jumps far when two peaks are close */
         return (struct compare_rule){.by = COMPARE_SHOWN};
-    if (strstr(name, "accuracy"))
+    if (strstr(name, "accuracy") || is_share(name))
         return (struct compare_rule){.by = COMPARE_ABSOLUTE, .tolerance = tolerance};
     return (struct compare_rule){.by = COMPARE_RELATIVE,
                                  .tolerance = VERIFY_OTHER_SERIES * tolerance,

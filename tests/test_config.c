@@ -1014,6 +1014,8 @@ static const struct refusal sweep_refusals[] = {
      "3:37: sweep.axes.s.b: must be an overlay, as in {train.batch: 64}; an axis is a list of"},
     {"sweep: {axes: {epoch: {key: seed, values: [1]}}}\n",
      "3:16: sweep: 'epoch' is a dimension of the logs; name an axis otherwise"},
+    {"sweep: {axes: {rsv_bin: {key: seed, values: [1]}}}\n",
+     "3:16: sweep: 'rsv_bin' is a dimension of the logs; name an axis otherwise"},
     {"sweep: {axes: {a/b: [1]}}\n", "3:16: sweep: 'a/b' cannot name an axis (1 to 63 characters"},
     {"sweep: {axes: {'': [1]}}\n", "3:16: sweep: '' cannot name an axis (1 to 63 characters"},
     {"sweep: {axes: {sede: [1]}}\n", "3:23: sede: unknown key (did you mean 'seed'?) (at sede=1)"},
@@ -1058,8 +1060,7 @@ static const struct refusal sweep_refusals[] = {
      "3:20: sweep.controls: there is no control 'sham' (known: twin, lr_clock, "
      "stabilizer_on_clean)"},
     {"sweep: {controls: [twin, [lr_clock]]}\n", "3:26: sweep.controls: there is no control ''"},
-    {"sweep: {controls: [twin, lr_clock, twin]}\n",
-     "3:36: sweep.controls: 'twin' is there twice"},
+    {"sweep: {controls: [twin, lr_clock, twin]}\n", "3:36: sweep.controls: 'twin' is there twice"},
     {"sweep: {control: [twin]}\n", "3:9: sweep.control: unknown key (did you mean 'controls'?)"},
     {"profiles: 5\n", "3:11: profiles: must be a mapping of names to overlays"},
     {"profiles: {a: 5}\n", "3:15: profiles: must be an overlay, as in {train.batch: 64}"},

@@ -58,6 +58,8 @@ check "a flip that changes labels" run 2 "may have another label" run "$tiny" da
 check "Nesterov without momentum" run 2 "train.optimizer" run "$tiny" 'train.optimizer={type: sgd, nesterov: true}'
 check "a shift that moves images out of sight" run 2 "out of sight" run "$tiny" data.augment.shift=20
 check "a deficit of a sense that is not there" run 2 "no modality 'sound'" run "$tiny" 'deficits[0].modality=sound'
+check "a measure of senses that are not there" run 2 "measures: rsv: it compares modalities" run "$tiny" 'measures=[rsv]'
+check "the same before a sweep" run 2 "measures: modality_accuracy: it compares" sweep "$tiny" 'measures=[modality_accuracy]'
 check "Fisher probes of a deficit that is not listed" run 2 "no deficit of type 'noise' is listed" run "$tiny" fisher.deficit_probes=noise
 check "a data folder that is not there" run 2 "absent" run "$tiny" "data={set: mnist, path: $TMPDIR/absent}"
 check "a data set without its path" run 2 "data.path" run "$tiny" 'data={set: cifar10}'
