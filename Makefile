@@ -52,6 +52,7 @@ LIBRARY := $(BUILD)/libimprint.a
 BINARY  := $(BUILD)/imprint
 TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 STEPS   := $(BUILD)/tests/interop/steps
+PENALTIES := $(BUILD)/tests/interop/penalties
 CHAOS   := $(BUILD)/tests/chaos
 CHAOTIC := $(CHAOS)/chaos $(CHAOS)/same $(CHAOS)/kill.so
 EXTENDED := $(BUILD)/tests/extending
@@ -164,7 +165,7 @@ test-slurm:
 	@$(AGAIN) $(BINARY) $(CHAOS)/same
 	@BUILD=$(BUILD) SAME=$(abspath $(CHAOS)/same) IMPRINT=$(abspath $(BINARY)) tests/run tests/slurm/test_slurm.sh
 
-interop-programs: $(STEPS)
+interop-programs: $(STEPS) $(PENALTIES)
 
 # --- building ---------------------------------------------------------------------------------
 say = $(if $(filter 1,$(V)),,@echo '  $(1)  $(2)';)
@@ -264,4 +265,4 @@ install: all
 clean:
 	rm -rf $(OUT)
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d) $(STEPS).d $(CHAOS)/chaos.d $(CHAOS)/same.d $(BUILD)/sim/main.d $(wildcard $(BUILD)/bench/*.d)
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(STEPS).d $(PENALTIES).d $(CHAOS)/chaos.d $(CHAOS)/same.d $(BUILD)/sim/main.d $(wildcard $(BUILD)/bench/*.d)
