@@ -26,7 +26,7 @@ static struct interval percent(struct interval t) {
 
 static const char *verdict_words(enum verdict verdict) {
     static const char *const WORDS[] = {
-        [VERDICT_UNKNOWN] = "one seed allows no conclusion",
+        [VERDICT_UNKNOWN] = "no conclusion",
         [VERDICT_HELPS] = "it helps",
         [VERDICT_HURTS] = "it hurts",
         [VERDICT_NEITHER] = "no difference that the interval supports",
@@ -34,21 +34,35 @@ static const char *verdict_words(enum verdict verdict) {
     return WORDS[verdict];
 }
 
-/* "recovers 80 % of the drop, 95 % interval [60, 99]" */
+/* "recovers 80 % of the drop, 95 % interval [60, 99]; "; one seed has none. */
 static char *fraction_words(const struct comparison *c) {
-    if (isnan(c->fraction.mean)) return memory_text("no fraction, as no drop is shown without it");
-    char *range = words_with_interval(percent(c->fraction), 0);
+    struct interval f = percent(c->fraction);
+    if (c->gain.n < 2) return memory_text("");
+    if (isnan(f.mean)) return memory_text("no fraction, as no drop is shown without it; ");
+    char *range = words_interval(f, 0);
     char *text =
-        memory_print("recovers %.0f %% of the drop%s", 100 * c->fraction.mean + 0.0, range);
+        f.mean < 0.5
+            ? memory_print("recovers nothing of the drop (%.0f %%, 95 %% interval %s); ", f.mean,
+                           range)
+            : memory_print("recovers %.0f %% of the drop, 95 %% interval %s; ", f.mean, range);
+    free(range);
+    return text;
+}
+
+/* "gain 24.0, 95 % interval [14.1, 33.9], n = 3: it helps" */
+static char *gain_words(const struct comparison *c) {
+    if (c->gain.n < 2)
+        return memory_print("gain %.1f, and no conclusion from one seed", c->gain.mean);
+    char *range = words_interval(c->gain, 1);
+    char *text = memory_print("gain %.1f, 95 %% interval %s, n = %zu: %s", c->gain.mean, range,
+                              c->gain.n, verdict_words(comparison_verdict(c)));
     free(range);
     return text;
 }
 
 static char *twin_words(const struct comparison *c) {
-    char *fraction = fraction_words(c), *gain = words_with_interval(c->gain, 1);
-    char *text = memory_print("%s; drop %.1f points with it, gain %.1f%s, n = %zu: %s.", fraction,
-                              c->with.mean, c->gain.mean, gain, c->gain.n,
-                              verdict_words(comparison_verdict(c)));
+    char *fraction = fraction_words(c), *gain = gain_words(c);
+    char *text = memory_print("%sdrop %.1f points with it, %s.", fraction, c->with.mean, gain);
     free(fraction);
     free(gain);
     return text;
@@ -58,12 +72,11 @@ static char *twin_words(const struct comparison *c) {
 static char *control_words(const struct remedy *m, enum comparison_kind kind, const char *what) {
     const struct comparison *c = &m->against[kind];
     if (!c->gain.n || c->is_same) return memory_text("");
-    enum verdict verdict = comparison_verdict(c);
-    bool agrees = verdict == comparison_verdict(&m->against[AGAINST_TWIN]);
-    char *fraction = fraction_words(c), *gain = words_with_interval(c->gain, 1);
-    char *text = memory_print(" %s: %s, gain %.1f%s, n = %zu: %s%s.", what, fraction, c->gain.mean,
-                              gain, c->gain.n, verdict_words(verdict),
-                              agrees ? "" : ", so the first conclusion does not stand by itself");
+    enum verdict plain = comparison_verdict(&m->against[AGAINST_TWIN]);
+    bool differs = c->gain.n > 1 && plain != VERDICT_UNKNOWN && comparison_verdict(c) != plain;
+    char *fraction = fraction_words(c), *gain = gain_words(c);
+    char *text = memory_print(" %s: %s%s%s.", what, fraction, gain,
+                              differs ? ", so the first conclusion does not stand by itself" : "");
     free(fraction);
     free(gain);
     return text;

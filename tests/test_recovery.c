@@ -608,7 +608,8 @@ static void one_seed_has_values_and_neither_fraction_nor_conclusion(void **state
     unload(&l);
     char *text = report_text(&d, true);
     assert_has(text, "the drop is 30.0 points, no interval from one seed, n = 1.");
-    assert_has(text, "gain 24.0, no interval from one seed, n = 1: one seed allows no conclusion.");
+    assert_has(text, "l2-early (l2_init, during the deficit, epochs [0, 8)): drop 6.0 points with "
+                     "it, gain 24.0, and no conclusion from one seed.");
     assert_has_not(text, "it helps");
     assert_has_not(text, "gnuplot could not");
     free(text);

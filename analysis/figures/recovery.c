@@ -108,25 +108,29 @@ static void write_y_axis(struct plot *p, const struct bars *b, bool is_fraction)
     plot_range_print(&range, p->script, "y", -INFINITY, INFINITY);
 }
 
+/* Not error bars, which leave a hole in the bar below them. */
+static void write_whiskers(struct plot *p, size_t block, double moved, int column,
+                           const char *colour) {
+    fprintf(p->script,
+            " index %zu using ($2%+.2f):%d:(0):($%d-$%d) skip 1 with vectors heads size graph "
+            "0.007,90 lw 1.5 lc rgb '%s' notitle",
+            block, moved, column + 1, column + 2, column + 1, colour);
+}
+
 static void write_bars(struct plot *p, const struct bars *b, size_t i, int column) {
     const struct series *s = &SERIES[i];
     if (!s->mark) {
-        fprintf(
-            p->script,
-            " '%s.tsv' index %zu using ($2%+.2f):%d:(0.3) skip 1 with boxes fs solid 0.6 border "
-            "lc rgb '%s' title '%s', \\\n",
-            p->name, b->block[i], s->moved, column, s->colour, s->title);
         fprintf(p->script,
-                " '' index %zu using ($2%+.2f):%d:%d:%d skip 1 with yerrorbars pt 0 lw 1.6 lc rgb "
-                "'#222222' notitle",
-                b->block[i], s->moved, column, column + 1, column + 2);
+                " '%s.tsv' index %zu using ($2%+.2f):%d:(0.3) skip 1 with boxes fc rgb '%s' fs "
+                "solid 0.6 border lc rgb '%s' title '%s', \\\n",
+                p->name, b->block[i], s->moved, column, s->colour, s->colour, s->title);
+        fputs(" ''", p->script);
+        write_whiskers(p, b->block[i], s->moved, column, "#222222");
         return;
     }
-    fprintf(
-        p->script,
-        " '%s.tsv' index %zu using ($2%+.2f):%d:%d:%d skip 1 with yerrorbars pt 0 lw 1.3 lc rgb "
-        "'%s' notitle, \\\n",
-        p->name, b->block[i], s->moved, column, column + 1, column + 2, s->colour);
+    fprintf(p->script, " '%s.tsv'", p->name);
+    write_whiskers(p, b->block[i], s->moved, column, s->colour);
+    fputs(", \\\n", p->script);
     fprintf(p->script,
             " '' index %zu using ($2%+.2f):%d skip 1 with points pt %d ps 0.8 lw 1.6 lc rgb '%s' "
             "title '%s'",

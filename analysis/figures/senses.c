@@ -218,11 +218,36 @@ static void write_accuracy(struct plot *p, const struct senses *n) {
 
 static void write_rsv(struct plot *p, const struct senses *n) {
     size_t block = write_data(p, n, READ_RSV, 0);
-    plot_panel(p, "median RSV at the end", x_label(n), "-1: the others   +1: the first modality");
+    char *sides = n->branches > 1
+                      ? memory_print("-1: %.20s   +1: %.20s", n->model->branches.label[1],
+                                     n->model->branches.label[0])
+                      : memory_text("relative source variance");
+    plot_panel(p, "median RSV at the end", x_label(n), sides);
+    free(sides);
     write_x_axis(p, n);
     fputs("set yrange [-1.05:1.05]\nset xzeroaxis lc '#444444' lt 1\nplot", p->script);
     write_line(p, n, block, 0, "#222222");
     fputc('\n', p->script);
+}
+
+/* Every mark inside, and as much of the intervals as a decade to either side holds. */
+static void write_log_range(struct plot *p, const struct senses *n) {
+    struct plot_range r = {0};
+    for (size_t b = 0; b < n->branches; b++)
+        for (size_t i = 0; i < n->curve->rows_n; i++) {
+            const struct row *row = &n->curve->rows[i];
+            for (size_t j = 0; j < row->points_n; j++)
+                plot_range_core(&r, log10(log_reading(row_log(row, j), READ_BRANCH, b)));
+        }
+    for (size_t b = 0; b < n->branches; b++)
+        for (size_t i = 0; i < n->curve->rows_n; i++) {
+            struct interval t = row_reading(&n->curve->rows[i], READ_BRANCH, b);
+            plot_range_end(&r, log10(t.low));
+            plot_range_end(&r, log10(t.high));
+        }
+    if (!r.is_set) return;
+    double low = fmax(r.low_end, r.low - 1) - 0.2, high = fmin(r.high_end, r.high + 1) + 0.2;
+    fprintf(p->script, "set yrange [%.4g:%.4g]\n", pow(10, low), pow(10, high));
 }
 
 static void write_branches(struct plot *p, const struct senses *n) {
@@ -230,7 +255,9 @@ static void write_branches(struct plot *p, const struct senses *n) {
     for (size_t b = 0; b < n->branches; b++) block[b] = write_data(p, n, READ_BRANCH, b);
     plot_panel(p, "Fisher trace of each branch at removal", x_label(n), "Fisher trace (nats)");
     write_x_axis(p, n);
-    fputs("unset xzeroaxis\nset logscale y\nset format y '%g'\nset autoscale y\nplot", p->script);
+    fputs("unset xzeroaxis\nset logscale y\nset format y '%g'\n", p->script);
+    write_log_range(p, n);
+    fputs("plot", p->script);
     for (size_t b = 0; b < n->branches; b++) {
         if (b) fputs(", \\\n", p->script);
         write_line(p, n, block[b], b, plot_colour_category(b));
@@ -318,8 +345,8 @@ static void write_bins(struct plot *p, const struct senses *n, const struct row 
     fprintf(
         p->script,
         "plot '%s.tsv' index %zu using 1:2:(%.6g) skip 1 with boxes fs solid 0.6 noborder lc rgb "
-        "'#0072b2' notitle, \\\n '' index %zu using 1:2:3:4 skip 1 with yerrorbars pt 0 lw 1 lc "
-        "rgb '#222222' notitle\n",
+        "'#0072b2' notitle, \\\n '' index %zu using 1:3:(0):($4-$3) skip 1 with "
+        "vectors nohead lw 1.2 lc rgb '#222222' notitle\n",
         p->name, block, 0.92 * width, block);
     free(level);
     free(title);
@@ -341,7 +368,10 @@ static int draw_bins(struct figures *f, const struct senses *n, const struct row
     char *name = figures_add(f, "rsv", n->curve->name, caption);
     struct plot p;
     plot_open_sized(&p, f->folder, name, title, panels, BINS_WIDTH, 0, false);
-    plot_footer(&p, "bar: mean over seeds; line: its 95 % t interval");
+    char *seeds = senses_seeds(n);
+    plot_footer(&p, !strcmp(seeds, "n = 1") ? "one seed, so no interval"
+                                            : "bar: mean over seeds; line: its 95 % t interval");
+    free(seeds);
     double highest = bins_highest(rows, panels);
     for (size_t i = 0; i < panels; i++) write_bins(&p, n, rows[i], i == 0, highest);
     free(title);
