@@ -371,9 +371,30 @@ static void assert_tree_equals_its_runs_alone(const char *folder, const char *na
     tree_drop(&again);
 }
 
+/* One after a deficit of 3 epochs, with none, with a stabilizer before the removal, and after it. */
+static const char *const remedies[] = {
+    "sweep.axes.t0={key: \"deficits[0].until\", values: [3]}", "sweep.axes.seed=[1]",
+    "sweep.axes.remedy={none: {stabilizers: []}, early: {stabilizers: [{type: weight_decay, "
+    "lambda: "
+    "0.01, until: removal}]}, late: {stabilizers: [{type: weight_decay, lambda: 0.01, from: "
+    "removal}, {type: shrink_perturb, from: removal+1}]}}",
+    NULL};
+
+static void a_late_stabilizer_leaves_the_trunk_at_its_window(void **folder) {
+    struct attempt a = attempt_in(*folder, "remedies");
+    struct tree t = tree_of(*folder, a.root, remedies);
+    assert_int_equal(t.points_n, 3);
+    assert_int_equal(t.runs_n, 4);
+    assert_int_equal(tree_epochs(&t), 7 + 7 + 4 + 4); /* none, early, late, the clean twin */
+    for (size_t i = 1; i < 3; i++)
+        assert_int_equal(t.points[i].role[ROLE_TWIN], t.points[0].role[ROLE_TWIN]);
+    tree_drop(&t);
+}
+
 static void a_tree_trained_in_order_equals_its_runs_alone(void **folder) {
     assert_tree_equals_its_runs_alone(*folder, "removals", NULL);
     assert_tree_equals_its_runs_alone(*folder, "windows", onsets);
+    assert_tree_equals_its_runs_alone(*folder, "stabilized", remedies);
 }
 
 /* A trunk that was stopped halfway has left one state; a run that leaves it earlier trains its own
@@ -558,6 +579,7 @@ int main(void) {
         cmocka_unit_test(only_marked_states_stay_on_disk),
         cmocka_unit_test(a_removal_sweep_trains_its_trunk_once),
         cmocka_unit_test(an_onset_sweep_leaves_the_clean_run_at_each_onset),
+        cmocka_unit_test(a_late_stabilizer_leaves_the_trunk_at_its_window),
         cmocka_unit_test(a_tree_trained_in_order_equals_its_runs_alone),
         cmocka_unit_test(a_plan_counts_what_the_disk_does_not_have),
         cmocka_unit_test(another_measure_trains_again_and_changes_no_state),
