@@ -108,20 +108,21 @@ static void spread_attrs(struct collection *c) {
 
 /* ---- what a file will hold -------------------------------------------------------------------- */
 
-/* A variable of the file; `twin`: with the values of a point's clean twin. */
+/* A variable of the file, with the values of a point's run of this role. */
 struct column {
     const struct catalog_variable *of;
     long number;
-    bool twin;
+    enum run_role role;
 };
 
-static const struct log *point_log(const struct collection *c, const struct point *p, bool twin) {
-    return twin ? point_twin(c->results, c->catalog, c->source, p) : p->log;
+static const struct log *point_log(const struct collection *c, const struct point *p,
+                                   enum run_role role) {
+    return point_run(c->results, c->catalog, c->source, p, role);
 }
 
 static const struct cells *point_cells(const struct collection *c, const struct point *p,
                                        const struct column *v) {
-    const struct log *log = point_log(c, p, v->twin);
+    const struct log *log = point_log(c, p, v->role);
     return log ? content_variable(&c->source[log->number].content, v->number) : NULL;
 }
 
@@ -131,16 +132,16 @@ static bool sheet_has(const struct collection *c, const struct sheet *s, const s
     return false;
 }
 
-/* The variables of a sheet in order of name, each twin's behind the run's own. */
+/* The variables of a sheet in order of name, those of its twin and controls behind the run's own. */
 static struct column *sheet_columns(const struct collection *c, const struct sheet *s, size_t *n) {
-    static const char *const TWINS[] = {"final_test_accuracy", "test_accuracy"};
+    static const char *const COMPARED[] = {"final_test_accuracy", "test_accuracy"};
     struct column *all = NULL;
     *n = 0;
     for (size_t i = 0; i < c->catalog->variables_n; i++) {
         const struct catalog_variable *of = &c->catalog->variable[i];
-        bool of_twins = !strcmp(of->name, TWINS[0]) || !strcmp(of->name, TWINS[1]);
-        for (int k = 0; k < (of_twins ? 2 : 1); k++) {
-            struct column v = {of, (long)i, k == 1};
+        bool of_all = !strcmp(of->name, COMPARED[0]) || !strcmp(of->name, COMPARED[1]);
+        for (enum run_role role = ROLE_POINT; role < (of_all ? RUN_ROLES : ROLE_TWIN); role++) {
+            struct column v = {of, (long)i, role};
             if (!sheet_has(c, s, &v)) continue;
             all = memory_grow(all, *n, sizeof *all);
             all[(*n)++] = v;
@@ -309,13 +310,13 @@ static void put_column(struct h5_writer *w, const struct collection *c, const st
     for (size_t i = 0; i < s->points_n; i++) {
         const struct cells *from = point_cells(c, s->point[i], v);
         if (!from) continue;
-        size_t log = point_log(c, s->point[i], v->twin)->number;
+        size_t log = point_log(c, s->point[i], v->role)->number;
         sheet_copy(s, v->of, i, log, &c->source[log].content, from, number, text);
     }
     size_t rank = sheet_dims(s, c->catalog, v->of, dims);
-    char *path = memory_print("%s%s%s", s->group, v->twin ? "twin_" : "", v->of->name);
-    const char *own = v->of->long_name ? v->of->long_name : v->of->name;
-    char *name = memory_print("%s%s", own, v->twin ? ", clean twin" : "");
+    char *path = memory_print("%s%s%s", s->group, role_variable(v->role), v->of->name);
+    const char *own = v->of->long_name ? v->of->long_name : v->of->name, *role = role_name(v->role);
+    char *name = memory_print("%s%s%s", own, *role ? ", " : "", role);
     struct h5_about about = {v->of->units, name, v->of->note};
     if (number)
         h5_put_doubles(w, path, number, rank, dims, &about);
@@ -342,13 +343,26 @@ static void put_ids(struct h5_writer *w, const struct collection *c, const struc
     f.name = "run_id";
     f.about = (struct h5_about){NULL, "the run's log is runs/RUN_ID.h5", NULL};
     put_cells(w, s, c->catalog, &f);
+    free(f.text);
+}
+
+/* Which run is a point's control, where any has one; the clean twin's is always there. */
+static void put_role_ids(struct h5_writer *w, const struct collection *c, const struct sheet *s,
+                         enum run_role role) {
+    bool any = role == ROLE_TWIN;
+    struct field f = {.text = new_texts(s->cells)};
     for (size_t i = 0; i < s->points_n; i++) {
-        const struct log *twin = point_log(c, s->point[i], true);
-        f.text[s->cell[i]] = twin ? twin->id : "";
+        const struct log *log = point_log(c, s->point[i], role);
+        f.text[s->cell[i]] = log ? log->id : "";
+        any = any || log;
     }
-    f.name = "twin_run_id";
-    f.about.long_name = "the run's clean twin";
-    put_cells(w, s, c->catalog, &f);
+    char *name = memory_print("%srun_id", role_variable(role));
+    char *about = memory_print("the run's %s", role_name(role));
+    f.name = name;
+    f.about.long_name = about;
+    if (any) put_cells(w, s, c->catalog, &f);
+    free(about);
+    free(name);
     free(f.text);
 }
 
@@ -471,6 +485,7 @@ static void put_sheet(struct h5_writer *w, const struct collection *c, struct sh
     put_axes(w, s);
     put_dims(w, s, c->catalog);
     put_ids(w, c, s);
+    for (enum run_role role = ROLE_TWIN; role < RUN_ROLES; role++) put_role_ids(w, c, s, role);
     for (size_t i = 0; i < n; i++) put_column(w, c, s, &v[i]);
     put_attrs(w, c, s);
     free(v);

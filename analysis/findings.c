@@ -26,7 +26,8 @@ static const char *const STATE_WORD[LOG_STATES] = {
 };
 
 static char *point_name(const struct results *r, const struct point *p, enum run_role role) {
-    char *name = memory_print("%s%s", role_prefix(role), p->part);
+    const char *of = role_name(role);
+    char *name = memory_print("%s%s%s", of, *of ? " of " : "", p->part);
     for (size_t a = 0; a < r->axes_n; a++)
         if (strcmp(p->label[a], "-"))
             name = words_join(name, " ", memory_print("%s=%s", r->axes[a].name, p->label[a]));

@@ -169,12 +169,11 @@ static void take(struct map *taken, const char *prefix, const char *name) {
 static struct map *names_taken(const struct catalog *k) {
     struct map *taken = map_create();
     take(taken, "", "status");
-    take(taken, "", "run_id");
-    take(taken, "", "twin_run_id");
     for (size_t i = 0; i < k->dims_n; i++) take(taken, "", k->dim[i].name);
-    for (size_t i = 0; i < k->variables_n; i++) {
-        take(taken, "", k->variable[i].name);
-        take(taken, "twin_", k->variable[i].name);
+    for (enum run_role role = ROLE_POINT; role < RUN_ROLES; role++) {
+        take(taken, role_variable(role), "run_id");
+        for (size_t i = 0; i < k->variables_n; i++)
+            take(taken, role_variable(role), k->variable[i].name);
     }
     return taken;
 }
@@ -292,32 +291,30 @@ static void sheet_place_log(struct sheet *s, size_t log, const struct content *c
     }
 }
 
-const struct log *point_twin(const struct results *r, const struct catalog *k,
-                             const struct source *source, const struct point *p) {
-    if (p->twin || r->has_manifest) return p->twin;
+const struct log *point_run(const struct results *r, const struct catalog *k,
+                            const struct source *source, const struct point *p,
+                            enum run_role role) {
+    if (role != ROLE_TWIN || p->twin || r->has_manifest) return p->role[role];
     const struct content *c = &source[p->log->number].content;
     const struct attr_value *id = content_attr(c, map_get(k->attrs, "twin_run_id"));
     long number = id && id->text ? map_get(r->by_id, id->text) : MAP_NONE;
     return number == MAP_NONE ? NULL : r->logs[number];
 }
 
+/* The runs of all points, in two passes: what is there, then where in it each log stands. */
 static void sheet_read_dims(struct sheet *s, const struct results *r, const struct catalog *k,
                             const struct source *source) {
     s->logs_n = r->logs_n;
     s->dims_n = k->dims_n;
     s->dim = memory_new(k->dims_n, sizeof *s->dim);
     s->place = memory_new(r->logs_n * k->dims_n, sizeof *s->place);
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < s->points_n; i++) {
-            const struct log *pair[] = {s->point[i]->log, point_twin(r, k, source, s->point[i])};
-            for (size_t j = 0; j < 2; j++) {
-                if (!pair[j]) continue;
-                const struct content *c = &source[pair[j]->number].content;
-                if (pass == 0)
-                    sheet_add_log(s, c);
-                else
-                    sheet_place_log(s, pair[j]->number, c);
-            }
+    for (size_t i = 0; i < 2 * s->points_n; i++)
+        for (enum run_role role = ROLE_POINT; role < RUN_ROLES; role++) {
+            const struct log *log = point_run(r, k, source, s->point[i % s->points_n], role);
+            if (log && i < s->points_n)
+                sheet_add_log(s, &source[log->number].content);
+            else if (log)
+                sheet_place_log(s, log->number, &source[log->number].content);
         }
 }
 

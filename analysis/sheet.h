@@ -50,9 +50,9 @@ struct sheet *sheets_create(const struct results *r, const struct catalog *k,
                             const struct source *source, size_t *n);
 void sheets_free(struct sheet *s, size_t n);
 
-/* A point's twin, known from the manifest or from its log; NULL: unknown. */
-const struct log *point_twin(const struct results *r, const struct catalog *k,
-                             const struct source *source, const struct point *p);
+/* A point's run of this role; its twin is known from the manifest or from its log. NULL: unknown. */
+const struct log *point_run(const struct results *r, const struct catalog *k,
+                            const struct source *source, const struct point *p, enum run_role role);
 
 /* Values in an array of this variable; SIZE_MAX: too many to count. */
 size_t sheet_values(const struct sheet *s, const struct catalog_variable *v);

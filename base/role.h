@@ -25,7 +25,9 @@ enum run_role {
 const char *role_column(enum run_role role);
 /* The role of such a column; RUN_ROLES: none that is known. */
 enum run_role role_of_column(const char *column);
-/* Before the name of a point: "lr_clock control of "; "" for ROLE_POINT. */
-const char *role_prefix(enum run_role role);
+/* What people call it, as in "lr_clock control" of a point; "" for ROLE_POINT. */
+const char *role_name(enum run_role role);
+/* Before the name of a variable of the collected file: "lr_clock_", "twin_"; "" for ROLE_POINT. */
+const char *role_variable(enum run_role role);
 
 #endif

@@ -12,8 +12,9 @@ enum { TITLE_TEXT = 512 };
 void tree_title(const struct tree *t, size_t run, char *text, size_t size) {
     const struct tree_run *r = &t->runs[run];
     const struct experiment *x = t->experiment;
+    const char *of = role_name(r->role);
     size_t used =
-        (size_t)snprintf(text, size, "%s%s", role_prefix(r->role), experiment_part(x, r->point));
+        (size_t)snprintf(text, size, "%s%s%s", of, *of ? " of " : "", experiment_part(x, r->point));
     for (size_t a = 0; a < experiment_axes(x) && used < size; a++) {
         const char *label = experiment_label(x, r->point, a);
         if (label)

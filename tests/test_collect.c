@@ -153,6 +153,15 @@ static void folder_fill(struct folder *d) {
         "main\t4\t2");
 }
 
+/* The same with a control: the runs e and f of 6 rows stand beside c and d, none beside a and b. */
+static void folder_fill_controls(struct folder *d) {
+    folder_create(d, "removal\tseed*\t=lr_clock");
+    folder_add(d, &(struct fake){.id = "a", .number = 1, .seed = 1}, "main\t0\t1\t-");
+    folder_add(d, &(struct fake){.id = "c", .twin = "a", .number = 3, .epochs = 5, .seed = 1},
+               "main\t4\t1\te");
+    folder_add_log(d, &(struct fake){.id = "e", .twin = "a", .number = 5, .epochs = 6, .seed = 1});
+}
+
 /* ---- collecting ------------------------------------------------------------------------------- */
 
 static int collect_with(const struct folder *d, const struct collect_options *o, char **said,
@@ -731,11 +740,31 @@ static void log_named_as_output_is_not_replaced(void **state) {
     folder_remove(&d);
 }
 
+static void controls_stand_beside_their_points(void **state) {
+    struct folder d = {0};
+    size_t shape[H5_RANK];
+    (void)state;
+    folder_fill_controls(&d);
+    struct h5_reader *r = collected(&d, NULL);
+    assert_dims(r, "test_accuracy", "removal,seed,epoch");
+    assert_dims(r, "lr_clock_test_accuracy", "removal,seed,epoch");
+    NUMBERS(r, "lr_clock_final_test_accuracy", NAN, 5);
+    assert_texts(r, "lr_clock_run_id", ",e");
+    assert_int_equal(h5_shape(r, "test_accuracy", shape), 3);
+    assert_int_equal(shape[2], 6); /* as many rows as the control's log has */
+    assert_false(h5_has(r, "on_clean_run_id"));
+    assert_false(h5_has(r, "on_clean_test_accuracy"));
+    assert_false(h5_has(r, "lr_clock_lr"));
+    h5_close(r);
+    folder_remove(&d);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_stands_in_its_cell),
         cmocka_unit_test(scalars_and_ids_are_over_the_axes_alone),
         cmocka_unit_test(paired_drop_is_one_subtraction),
+        cmocka_unit_test(controls_stand_beside_their_points),
         cmocka_unit_test(descriptions_of_the_logs_are_kept),
         cmocka_unit_test(points_without_a_whole_log_are_nan_and_say_why),
         cmocka_unit_test(cells_that_the_sweep_has_no_point_for_are_empty),
