@@ -608,8 +608,8 @@ static void random_value(struct rng *r, const struct param *p, struct text *t) {
 
 /* Keys that something beside their type restricts; they are chosen apart. */
 static bool is_restricted(const struct section *s, const struct param *p) {
-    static const char *const names[] = {"experiment",     "path",     "flip",
-                                        "deficit_probes", "measures", "after_removal"};
+    static const char *const names[] = {"experiment", "path",          "flip", "deficit_probes",
+                                        "measures",   "after_removal", "of"};
     if (s->tag && !strcmp(p->name, s->tag)) return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(p->name, names[i])) return true;
@@ -634,6 +634,16 @@ static struct plugin random_plugin(struct rng *r, const struct registry *registr
     return picked;
 }
 
+static void random_keys(struct rng *r, const struct section *s, const struct plugin *p,
+                        struct text *t) {
+    random_table(r, s, p->params, t);
+    if (!p->wraps) return;
+    struct plugin inner = random_plugin(r, s->registry);
+    while (inner.wraps) inner = random_plugin(r, s->registry);
+    text_add(t, "%s: %s, ", p->wraps, inner.name);
+    random_table(r, s, inner.params, t);
+}
+
 static void random_section(struct rng *r, const struct section *s, struct text *t) {
     size_t n;
     const struct section *all = schema_sections(&n);
@@ -642,7 +652,7 @@ static void random_section(struct rng *r, const struct section *s, struct text *
         struct plugin p = random_plugin(r, s->registry);
         text_add(t, "%s: %s, ", s->tag, p.name);
         if (!strcmp(s->path, "data")) text_add(t, "path: /here, ");
-        random_table(r, s, p.params, t);
+        random_keys(r, s, &p, t);
     }
     for (size_t i = 0; i < n; i++) {
         if (!section_inside(&all[i], s) || all[i].is_outside) continue; /* in no dump */
