@@ -104,6 +104,29 @@ large_arrays_are_split() { # MaxArraySize is 5: eight roots are an array of 5 an
         local_sweep --out split-local seed=1,2,3,4 && same_results split-local split
 }
 
+# Jobs rebuild a control's config from its role: the remedy's window ends at a removal that is gone.
+matched_controls() {
+    cat >matched.yaml <<'END'
+experiment: tiny
+data: {set: optotypes, train: 400, test: 100}
+net: {arch: convfc, channels: [4, 4, 4], fc: 16}
+train:
+  batch: 40
+  epochs: {after_removal: 3}
+  lr: {base: 0.05, schedule: exponential, gamma: 0.8}
+deficits:
+  - {type: blur, kernel: area, factor: 4, from: 0, until: 2}
+stabilizers: [{type: weight_decay, lambda: 0.05, until: removal}]
+fisher: {probes: 32}
+sweep: {controls: [lr_clock, stabilizer_on_clean], axes: {seed: [1]}}
+END
+    config=matched.yaml
+    slurm_sweep --out matched --wait >out.txt
+    cat out.txt
+    grep -q "^7 of 7 runs done" out.txt && "$IMPRINT" sweep matched.yaml -q --out matched-local &&
+        same_results matched-local matched
+}
+
 # ---- jobs that die -------------------------------------------------------------------------------
 
 holder() { cat slow/claims/*/* 2>/dev/null | awk 'NR == 1 {print $2}'; }
@@ -259,6 +282,7 @@ check "a finished sweep submits nothing" nothing_left_to_do
 check "status says that all is done" status_when_done
 check "siblings wait for one job, in a folder that a shell would take apart" awkward_folder
 check "arrays are split at MaxArraySize" large_arrays_are_split
+check "matched controls have the bits of the local launcher's" matched_controls
 check "a job of a limited time is submitted" limit_begins
 check "a run that diverges is a result, also for what waits for it" diverging_run
 check "a job that fails takes down only what waits for it" failing_job
