@@ -58,6 +58,15 @@ check "a flip that changes labels" run 2 "may have another label" run "$tiny" da
 check "Nesterov without momentum" run 2 "train.optimizer" run "$tiny" 'train.optimizer={type: sgd, nesterov: true}'
 check "a shift that moves images out of sight" run 2 "out of sight" run "$tiny" data.augment.shift=20
 check "a deficit of a sense that is not there" run 2 "no modality 'sound'" run "$tiny" 'deficits[0].modality=sound'
+senses='data={set: vqa, train: 40, test: 20}'
+check "a deficit of the wrong kind of sense" run 2 "deficits[0].modality: blur takes images, 'text' holds tokens" \
+    run "$tiny" "$senses" 'deficits[0].modality=text'
+check "a deficit of one of several senses" run 2 "the data have several modalities (image, text): name one" \
+    run "$tiny" "$senses" 'deficits=[{type: modality_off, until: 1}]'
+check "a mean of tokens" run 2 "'text' holds tokens, which have no mean" \
+    run "$tiny" "$senses" 'deficits=[{type: modality_off, modality: text, mode: mean, until: 1}]'
+check "a deficit of a text where there is none" run 2 "text_dominance takes tokens, and data set 'optotypes' has none" \
+    run "$tiny" 'deficits=[{type: text_dominance, until: 1}]'
 check "a measure of senses that are not there" run 2 "measures: rsv: it compares modalities" run "$tiny" 'measures=[rsv]'
 check "the same before a sweep" run 2 "measures: modality_accuracy: it compares" sweep "$tiny" 'measures=[modality_accuracy]'
 check "Fisher probes of a deficit that is not listed" run 2 "no deficit of type 'noise' is listed" run "$tiny" fisher.deficit_probes=noise
