@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "sim/datasets/file.h"
 #include "sim/datasets/pool.h"
 #include "sim/datasets/user_file.h"
@@ -62,9 +63,9 @@ static int name_check(const struct user_file *f, const char *name, struct error 
         usable = usable && strcmp(name, taken[i]) != 0;
     if (usable) return STATUS_OK;
     return error_set(e, STATUS_USAGE,
-                     "%s: '%s/%.60s' cannot name a modality: use a letter, then letters, digits "
+                     "%s: '%s/%s' cannot name a modality: use a letter, then letters, digits "
                      "and '_', at most %d in all, and none of trunk, fusion, head",
-                     f->path, inputs_group, name, NAME_MOST);
+                     f->path, inputs_group, text_shown(name).text, NAME_MOST);
 }
 
 /* The order of `modality_order`, which must have every name once. */
@@ -215,9 +216,10 @@ static int no_stranger(const struct user_file *f, const struct dataset *d, struc
             known = known || !strcmp(names[i], d->modality[m].name);
         if (!known)
             status = error_set(e, STATUS_USAGE,
-                               "%s: '%s/%.60s' has no training examples: add '%s/%.60s' or remove "
+                               "%s: '%s/%s' has no training examples: add '%s/%s' or remove "
                                "it",
-                               f->path, test_group, names[i], inputs_group, names[i]);
+                               f->path, test_group, text_shown(names[i]).text, inputs_group,
+                               text_shown(names[i]).text);
     }
     names_free(names, n);
     return status;

@@ -31,7 +31,8 @@ def listing():
 
 
 def imprint(*words):
-    return subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors="replace")
 
 
 def config(path=MINE):
