@@ -109,13 +109,14 @@ static double log_reach(const struct log *log, size_t stabilizer, size_t first, 
     return log->epoch[last] + widest - 1;
 }
 
-static enum remedy_when window_when(const struct log *log, double from, double until,
-                                    double reach) {
-    double onset = (double)log->onset, removal = (double)log->removal;
+/* `deficit`: a log with the deficit's window, which a control on clean data has not. */
+static enum remedy_when window_when(const struct log *deficit, double from, double until,
+                                    bool reaches_end) {
+    double onset = (double)deficit->onset, removal = (double)deficit->removal;
+    if (deficit->removal < 0) return WHEN_UNKNOWN;
     if (from >= removal) return WHEN_AFTER;
     if (from >= onset && until <= removal) return WHEN_DURING;
-    if (from <= onset && reach >= log->epoch[log->rows - 1]) return WHEN_ALWAYS;
-    return WHEN_OTHER;
+    return from <= onset && reaches_end ? WHEN_ALWAYS : WHEN_OTHER;
 }
 
 /* "modality_dropout[0]" -> "modality_dropout" */
@@ -123,11 +124,13 @@ static char *stabilizer_type(const char *label) {
     return memory_print("%.*s", (int)strcspn(label, "["), label);
 }
 
-static void remedy_add_window(struct remedy *m, const struct log *log, size_t k) {
+static void remedy_add_window(struct remedy *m, const struct log *log, const struct log *deficit,
+                              size_t k) {
     size_t first, last;
     if (!log_acts(log, k, &first, &last)) return;
     double from = log->epoch[first] - 1, until = log->epoch[last];
-    enum remedy_when when = window_when(log, from, until, log_reach(log, k, first, last));
+    bool reaches_end = log_reach(log, k, first, last) >= log->epoch[log->rows - 1];
+    enum remedy_when when = window_when(deficit, from, until, reaches_end);
     bool is_first = isnan(m->from);
     char *window = memory_print("[%.0f, %.0f)", from, until);
     m->when = is_first || m->when == when ? when : WHEN_OTHER;
@@ -140,19 +143,6 @@ static void remedy_add_window(struct remedy *m, const struct log *log, size_t k)
     const char *const *label = (const char *const *)log->stabilizers.label;
     char *type = label ? stabilizer_type(label[k]) : memory_text("stabilizer");
     m->types = words_join(m->types, " + ", type);
-}
-
-static void remedy_windows(struct remedy *m) {
-    m->from = m->until = NAN;
-    m->when = WHEN_UNKNOWN;
-    m->window = memory_text("");
-    m->types = memory_text("");
-    for (size_t i = 0; i < m->row->points_n && isnan(m->from); i++) {
-        const struct log *log = m->row->points[i]->log;
-        for (size_t k = 0; k < log->stabilizers.n; k++) remedy_add_window(m, log, k);
-    }
-    if (!*m->window) m->window = words_join(m->window, "", memory_text("-"));
-    if (!*m->types) m->types = words_join(m->types, "", memory_text("-"));
 }
 
 /* The lines of the config's section `stabilizers` but those of the windows: imprint writes a key per
@@ -172,11 +162,23 @@ static char *config_recipe(const char *config) {
     return NULL;
 }
 
-static char *remedy_recipe(const struct remedy *m) {
-    char *recipe = NULL;
-    for (size_t i = 0; i < m->row->points_n && !recipe; i++)
-        if (m->row->points[i]->log->config) recipe = config_recipe(m->row->points[i]->log->config);
-    return recipe;
+/* A run that equals one without stabilizers bit for bit (a restarted rate and a restarted clock) may
+ * have that one's log; its controls then tell what acts when. */
+static void remedy_windows(struct remedy *m, const struct log *deficit) {
+    static const enum run_role FROM[] = {ROLE_POINT, ROLE_ON_CLEAN, ROLE_LR_CLOCK};
+    m->from = m->until = NAN;
+    m->when = WHEN_UNKNOWN;
+    m->window = memory_text("");
+    m->types = memory_text("");
+    for (size_t f = 0; f < sizeof FROM / sizeof *FROM; f++)
+        for (size_t i = 0; i < m->row->points_n && isnan(m->from); i++) {
+            const struct log *log = m->row->points[i]->role[FROM[f]];
+            for (size_t k = 0; log && k < log->stabilizers.n; k++)
+                remedy_add_window(m, log, deficit, k);
+            if (!isnan(m->from)) m->recipe = log->config ? config_recipe(log->config) : NULL;
+        }
+    if (!*m->window) m->window = words_join(m->window, "", memory_text("-"));
+    if (!*m->types) m->types = words_join(m->types, "", memory_text("-"));
 }
 
 /* ---- labels ----------------------------------------------------------------------------------- */
@@ -377,9 +379,8 @@ static void remedy_seconds(struct remedy *m, const struct census *c) {
     free(ratio);
 }
 
-static void remedy_measure(struct remedy *m, const struct census *c) {
-    remedy_windows(m);
-    m->recipe = remedy_recipe(m);
+static void remedy_measure(struct remedy *m, const struct census *c, const struct log *deficit) {
+    remedy_windows(m, deficit);
     m->label = axes_label(c, m->row->points[0]);
     if (!*m->label) m->label = words_join(m->label, "", memory_text(m->types));
     remedy_accuracies(m, c);
@@ -393,21 +394,27 @@ static void remedy_measure(struct remedy *m, const struct census *c) {
 
 /* ---- trials ----------------------------------------------------------------------------------- */
 
-/* A row with stabilizers whose runs, or those without them, have a deficit. */
-static bool row_is_remedy(const struct census *c, const struct row *row, int64_t *onset,
-                          int64_t *removal) {
-    bool stabilized = false;
-    *onset = *removal = -1;
+/* Of the row's runs, or those without stabilizers: the first one whose deficit is known; else any. */
+static const struct log *row_deficit(const struct census *c, const struct row *row) {
     for (size_t i = 0; i < row->points_n; i++) {
         const struct point *p = row->points[i];
         const struct log *without = c->without[point_number(c->results, p)];
-        stabilized |= without != p->log;
-        const struct log *known = p->log->removal < 0 && without ? without : p->log;
-        if (*removal >= 0) continue;
-        *onset = known->onset;
-        *removal = known->removal;
+        if (p->log->removal >= 0) return p->log;
+        if (without && without->removal >= 0) return without;
     }
-    return stabilized && *removal != 0 && (*removal < 0 || *removal > *onset);
+    return row->points[0]->log;
+}
+
+static bool row_is_stabilized(const struct census *c, const struct row *row) {
+    for (size_t i = 0; i < row->points_n; i++)
+        if (c->without[point_number(c->results, row->points[i])] != row->points[i]->log)
+            return true;
+    return false;
+}
+
+/* -1 for both: unknown, but there may be one. */
+static bool has_deficit(const struct log *log) {
+    return log->removal < 0 || log->removal > log->onset;
 }
 
 /* Do two rows meet the same deficit? They do when their runs without stabilizers are the same. */
@@ -422,27 +429,27 @@ static bool same_deficit(const struct census *c, const struct row *a, const stru
 }
 
 static struct trial *recovery_trial(struct recovery *r, const struct census *c,
-                                    const struct part *part, const struct row *row, int64_t onset,
-                                    int64_t removal) {
+                                    const struct part *part, const struct row *row,
+                                    const struct log *deficit) {
     for (size_t i = 0; i < r->trials_n; i++)
         if (r->trials[i].part == part && same_deficit(c, r->trials[i].remedies[0].row, row))
             return &r->trials[i];
     r->trials = memory_grow(r->trials, r->trials_n, sizeof *r->trials);
     struct trial *t = &r->trials[r->trials_n++];
-    *t = (struct trial){.part = part, .onset = onset, .removal = removal};
-    t->name = trial_name(c, part, row->points[0], onset, removal);
+    *t = (struct trial){.part = part, .onset = deficit->onset, .removal = deficit->removal};
+    t->name = trial_name(c, part, row->points[0], t->onset, t->removal);
     return t;
 }
 
 static void recovery_add_row(struct recovery *r, const struct census *c, const struct part *part,
                              const struct row *row) {
-    int64_t onset, removal;
-    if (!row_is_remedy(c, row, &onset, &removal)) return;
-    struct trial *t = recovery_trial(r, c, part, row, onset, removal);
+    const struct log *deficit = row_deficit(c, row);
+    if (!row_is_stabilized(c, row) || !has_deficit(deficit)) return;
+    struct trial *t = recovery_trial(r, c, part, row, deficit);
     t->remedies = memory_grow(t->remedies, t->remedies_n, sizeof *t->remedies);
     struct remedy *m = &t->remedies[t->remedies_n++];
     *m = (struct remedy){.row = row};
-    remedy_measure(m, c);
+    remedy_measure(m, c, deficit);
 }
 
 static void recovery_add_part(struct recovery *r, struct census *c, const struct part *part) {
@@ -455,8 +462,7 @@ static void recovery_add_part(struct recovery *r, struct census *c, const struct
 /* ---- the learning rate's clock where there is no stabilizer ----------------------------------- */
 
 static bool row_has_clock(const struct census *c, const struct row *row) {
-    int64_t onset, removal;
-    if (row_is_remedy(c, row, &onset, &removal) || removal <= onset) return false;
+    if (row_is_stabilized(c, row) || !has_deficit(row_deficit(c, row))) return false;
     for (size_t i = 0; i < row->points_n; i++)
         if (row->points[i]->role[ROLE_LR_CLOCK]) return true;
     return false;

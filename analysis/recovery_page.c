@@ -85,9 +85,12 @@ static char *control_words(const struct remedy *m, enum comparison_kind kind, co
 static char *cost_words(const struct remedy *m) {
     char *text = memory_text("");
     if (m->cost.n) {
-        char *range = words_with_interval(m->cost, 1);
-        text = words_join(
-            text, "", memory_print(" On clean data it costs %.1f points%s.", m->cost.mean, range));
+        bool gains = m->cost.mean < 0;
+        struct interval gain = {-m->cost.mean, -m->cost.high, -m->cost.low, m->cost.n};
+        char *range = words_with_interval(gains ? gain : m->cost, 1);
+        text = words_join(text, "",
+                          memory_print(" On clean data it %s %.1f points%s.",
+                                       gains ? "gains" : "costs", fabs(m->cost.mean), range));
         free(range);
     }
     if (!isnan(m->seconds))

@@ -710,6 +710,27 @@ static void stabilizer_that_acts_now_and_then_can_act_always(void **state) {
                   "shrink_perturb");
 }
 
+/* The run is that of the control with a restarted clock, whose log names no stabilizer. */
+static void windows_of_a_shared_run_are_read_off_its_controls(void **state) {
+    (void)state;
+    struct folder d;
+    struct loaded l;
+    struct act act = {"lr_restart[0]", REMOVAL, TOTAL, 0};
+    folder_create(&d, "seed*\t=unstabilized\t=on_clean");
+    add_named(&d, "twin", 0, (struct fake){.accuracy = 90});
+    add_named(&d, "none", 0, (struct fake){.removal = REMOVAL, .accuracy = 50});
+    add_named(&d, "clock", 0, (struct fake){.removal = REMOVAL, .accuracy = 60});
+    add_named(&d, "cured", 0, (struct fake){.accuracy = 88, .act = {act}});
+    folder_add_point(&d, "clock0", "twin0", "main\t0\tnone0\tcured0");
+    load(&l, &d);
+    const struct remedy *m = find(&l, "lr_restart");
+    assert_int_equal(m->when, WHEN_AFTER);
+    assert_string_equal(m->window, "[8, 12)");
+    assert_near(m->seconds, 1);
+    unload(&l);
+    folder_remove(&d);
+}
+
 static void several_stabilizers_share_a_window_or_have_another(void **state) {
     (void)state;
     const struct act same[] = {{"l2_init[0]", 0, 8, 0}, {"grad_clip[1]", 0, 8, 0}};
@@ -969,6 +990,7 @@ int main(void) {
         cmocka_unit_test(clock_that_changes_no_run_is_said_to_explain_nothing),
         cmocka_unit_test(windows_are_told_by_where_they_lie),
         cmocka_unit_test(stabilizer_that_acts_now_and_then_can_act_always),
+        cmocka_unit_test(windows_of_a_shared_run_are_read_off_its_controls),
         cmocka_unit_test(several_stabilizers_share_a_window_or_have_another),
         cmocka_unit_test(each_removal_is_a_trial_and_numbers_keep_their_axis),
         cmocka_unit_test(without_roles_the_unstabilized_run_is_found_among_the_points),

@@ -184,7 +184,8 @@ static int draw_trial(struct figures *f, const struct recovery *r, struct bars *
     char *caption = memory_print(
         "%.80s: what each stabilizer gives back of the drop, against the same runs without it: "
         "gain "
-        "in accuracy (95 %% Student t interval over seeds) and share of the drop (Fieller's), %s. "
+        "in accuracy (95 %% Student t interval over seeds) and share of the drop (Fieller's), %s; "
+        "lines much longer than the data are cut by the frame. "
         "Bars: against the clean twin, coloured by when the stabilizer acts. Circles: beyond what "
         "it "
         "does to clean training. Squares: with the learning rate started again at removal.%s",
