@@ -135,7 +135,8 @@ static double rate_stabilized(const struct timeline *t, const struct config *c, 
                               int64_t span, double rate) {
     for (size_t i = 0; i < c->stabilizers_n; i++) {
         const struct stabilizer *type = c->stabilizer_types[i];
-        double strength = type->rate ? timeline_strength(t, c, i, epoch) : 0.0;
+        if (!type->rate) continue;
+        double strength = timeline_strength(t, c, i, epoch);
         if (strength == 0.0) continue;
         double restarted = rate_at(c, epoch - t->stabilizers[i].from, span);
         rate = type->rate(&c->stabilizers[i], strength, rate, restarted);

@@ -120,8 +120,9 @@ static double *final_params(const struct attempt *a, const struct trial *t, size
     for (size_t i = 0; i < count; i++) {
         snprintf(name, sizeof name, "params/%s", names[i]);
         size_t length = length_of(r, name);
-        all = realloc(all, (*n + length + 1) * sizeof *all);
-        assert_non_null(all);
+        double *more = realloc(all, (*n + length + 1) * sizeof *all);
+        assert_non_null(more);
+        all = more;
         assert_int_equal(h5_get_doubles(r, name, all + *n, NULL), 0);
         *n += length;
         free(names[i]);
@@ -829,23 +830,23 @@ static void a_modality_is_dropped_as_often_as_p_says_and_never_both(void **folde
 static void a_larger_p_drops_the_same_examples_and_more_in_another_epoch_others(void **folder) {
     (void)folder;
     struct bench b = bench_of("modality_dropout", "p", "0.8");
-    int few[400], many[400], later[400], changed = 0;
+    int whole[3][400], changed = 0; /* with a small p, a large one, and in the next epoch */
     uint32_t index[MOST];
     b.c.index = index;
     b.c.branch = TEXT;
     for (uint32_t first = 0; first < 400; first += MOST)
         for (int round = 0; round < 3; round++) {
-            int *is = round == 0 ? few : round == 1 ? many : later;
             for (uint32_t k = 0; k < MOST; k++) index[k] = first + k;
             b.c.strength = round == 1 ? 1.0 : 0.5;
             b.c.epoch = round == 2;
             fill_inputs(b.net);
             b.type->batch(&b.s, &b.c);
-            for (size_t n = 0; n < MOST; n++) is[first + n] = input_is_whole(b.net, TEXT, n);
+            for (size_t n = 0; n < MOST; n++)
+                whole[round][first + n] = input_is_whole(b.net, TEXT, n);
         }
     for (size_t i = 0; i < 400; i++) {
-        assert_true(many[i] <= few[i]);
-        changed += few[i] != later[i];
+        assert_true(whole[1][i] <= whole[0][i]);
+        changed += whole[0][i] != whole[2][i];
     }
     assert_true(changed > 100);
     bench_free(&b);
