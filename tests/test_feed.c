@@ -17,7 +17,7 @@ struct bench {
 };
 
 static struct dataset images(void) {
-    struct dataset d = {.type = dataset_find("hdf5"), .modalities_n = 1, .K = 4};
+    struct dataset d = {.type = dataset_find("hdf5"), .modalities_n = 1, .scale = 1, .K = 4};
     uint8_t *x = malloc(EXAMPLES * PIXELS);
     d.modality[0] = (struct modality){.name = "image", .H = SIDE, .W = SIDE, .C = 1, .bytes = true};
     d.modality[0].mean[0] = 100;
