@@ -64,9 +64,10 @@ CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 # A make of its own, on all cores unless the caller said how many.
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all deps demo demo-run test test-run test-all test-chaos test-interop test-slurm interop-programs lint \
+.PHONY: all deps demo demo-run demo-text demo-text-run test test-run test-all test-chaos test-interop test-slurm interop-programs lint \
         lint-run lint-format lint-cppcheck install clean always bench bench-conv bench-count bench-sharing \
-        reproduce-demo reproduce-achille2019-fig1 reproduce-achille2019-sensitivity
+        reproduce-demo reproduce-demo-text reproduce-remedies-acuity \
+        reproduce-achille2019-fig1 reproduce-achille2019-sensitivity
 .DELETE_ON_ERROR:
 .SECONDARY: $(BENCH_PARTS)
 
@@ -86,6 +87,15 @@ demo-run:
 	$(BINARY) sweep configs/demo.yaml
 	$(BINARY) report results/demo
 
+demo-text:
+	@scripts/deps build figures
+	@$(AGAIN) all
+	@$(MAKE) --no-print-directory demo-text-run
+
+demo-text-run:
+	$(BINARY) sweep configs/demo-text.yaml
+	$(BINARY) report results/demo-text
+
 # Reference results (results/reference): hours where the name does not say otherwise.
 CIFAR10 ?= cifar-10-batches-bin
 
@@ -93,6 +103,16 @@ reproduce-demo: # two minutes
 	@scripts/deps build figures test
 	@$(AGAIN) all
 	IMPRINT=$(BINARY) scripts/reproduce demo configs/demo.yaml
+
+reproduce-demo-text: # four minutes
+	@scripts/deps build figures test
+	@$(AGAIN) all
+	IMPRINT=$(BINARY) scripts/reproduce demo-text configs/demo-text.yaml
+
+reproduce-remedies-acuity: # a quarter of an hour
+	@scripts/deps build figures test
+	@$(AGAIN) all
+	IMPRINT=$(BINARY) scripts/reproduce remedies-acuity configs/remedies/acuity.yaml
 
 reproduce-achille2019-fig1: # CIFAR10=folder with the batches; the laptop profile
 	@scripts/deps build figures test
