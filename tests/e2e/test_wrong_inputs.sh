@@ -30,7 +30,7 @@ check "an option without its value" run 2 "needs a value" run "$tiny" --out
 check "a number that is none" run 2 "not a number from 1 to 4096" sweep "$tiny" -j many
 check "no config at all" run 2 "usage: imprint run CONFIG" run
 check "too many words" run 2 "usage: imprint table" table a b c
-check "a list of nothing known" run 2 "is none of deficits, nets" list defects
+check "a list of nothing known" run 2 "is none of deficits, stabilizers, nets" list defects
 check "an unknown key to describe" run 2 "did you mean" describe train.lr.bass
 check "an unknown data set" run 2 "no data set" data info cifar11
 # the config
