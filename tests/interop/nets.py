@@ -2,11 +2,14 @@
 from nets/archs, under the module names that states use (conv1.weight, norm1.running_mean, ...).
 
 `build(arch, settings, shape, K)`: settings are {key: text} as in a config's net section, shape is
-(H, W, C) of one example."""
+(H, W, C) of one example; with several modalities {name: (H, W, C, tokens)} in their order, where
+tokens is the size of the vocabulary or 0. Nets of several modalities take as many arguments, images
+[N,C,H,W], features [N,W], tokens [N,W] in whole numbers."""
 
 import math
 from collections import OrderedDict
 
+import torch
 import yaml
 from torch import nn
 
@@ -125,6 +128,102 @@ def allcnn_depth(f, K):
                       f.get("bias", True))
 
 
+class Sum(nn.Module):
+    """Over the slots of [N, slots, D]."""
+
+    def forward(self, x):
+        return x.sum(1)
+
+
+class Fused(nn.Module):
+    """An encoder per modality under its name, a linear head on each if wanted, and `fusion`, which
+    what `fuse` makes of the encoders' outputs goes through."""
+
+    def __init__(self, encoders, settings, K):
+        super().__init__()
+        self.names = list(encoders)
+        for name, encoder in encoders.items():
+            self.add_module(name, encoder)
+        for name, encoder in encoders.items():
+            if yaml.safe_load(str(settings.get("heads", False))):
+                self.add_module("head_" + name, nn.Linear(encoder.C, K))
+
+    def taps(self, *inputs):
+        return [getattr(self, name)(x) for name, x in zip(self.names, inputs)]
+
+    def forward(self, *inputs):
+        return self.fusion(self.fuse(self.taps(*inputs)))
+
+    def with_heads(self, *inputs):
+        """Logits, and the heads' {modality: logits}; of an image, from the mean of every channel."""
+        taps = self.taps(*inputs)
+        flat = [z.mean((2, 3)) if z.dim() == 4 else z for z in taps]
+        heads = {name: getattr(self, "head_" + name)(z) for name, z in zip(self.names, flat)}
+        return self.fusion(self.fuse(taps)), heads
+
+
+def encoder(shape, settings):
+    H, W, C, tokens = shape
+    f = Flat((H, W, C), {"norm": "none", **settings})
+    if tokens:
+        f.C = f.get("embedding", 32)
+        f.put("embed", nn.Embedding(tokens, f.C, padding_idx=0))
+        f.put("sum", Sum())
+    elif H > 1:
+        for outputs in f.get("channels", [16, 32, 32]):
+            f.block(outputs, stride=2, bias=not f.norm)
+        f.flatten()
+    else:
+        f.flatten()
+    features = f.get("features", 64)
+    f.put("fc", nn.Linear(f.C, features))
+    f.put("relu", nn.ReLU())
+    f.C = features
+    return f
+
+
+class Towers(Fused):
+    def __init__(self, shapes, settings, K):
+        super().__init__({m: encoder(shape, settings) for m, shape in shapes.items()}, settings, K)
+        self.kind = settings.get("fusion", "concat")
+        features = getattr(self, self.names[0]).C
+        self.fusion = Flat((1, 1, features * (len(shapes) if self.kind == "concat" else 1)), settings)
+        self.fusion.linear(self.fusion.get("hidden", 128))
+        self.fusion.norm_relu(False)
+        self.fusion.linear(K)
+
+    def fuse(self, taps):
+        if self.kind == "concat":
+            return torch.cat(taps, 1)
+        return sum(taps) if self.kind == "add" else torch.stack(taps).prod(0)
+
+
+class SplitAllCnn(Fused):
+    """The first convolution and the halvings twice, added, then the rest of allcnn_depth."""
+
+    def __init__(self, shapes, settings, K):
+        super().__init__({m: self.pathway(shape, settings) for m, shape in shapes.items()},
+                         settings, K)
+        first = getattr(self, self.names[0])
+        self.fusion = Flat((first.H, first.W, first.C), settings)
+        self.fusion.convs = first.convs
+        width = 96 * 2 ** first.get("n", 2)
+        all_convolutional(self.fusion, K, [(width, 3, 1), (width, 1, 1)], first.get("bias", True))
+
+    @staticmethod
+    def pathway(shape, settings):
+        f = Flat(shape[:3], settings)
+        bias = f.get("bias", True) or not f.norm
+        f.block(f.width(96), bias=bias)
+        for i in range(f.get("n", 2)):
+            f.block(f.width(96 * 2 ** i), bias=bias)
+            f.block(f.width(96 * 2 ** (i + 1)), stride=2, bias=bias)
+        return f
+
+    def fuse(self, taps):
+        return sum(taps)
+
+
 class BasicBlock(nn.Module):
     """He et al. 2016, figure 2, under torchvision's names; without norm the convolutions have
     biases."""
@@ -169,7 +268,13 @@ def resnet18(f, K):
 ARCHS = {f.__name__: f for f in (mlp, convfc, lenet, allcnn, allcnn_c, allcnn_depth, resnet18)}
 
 
+FUSED = {"towers": Towers, "split_allcnn": SplitAllCnn}
+
+
 def build(arch, settings, shape, K):
+    if arch in FUSED:
+        shapes = shape if isinstance(shape, dict) else {"image": (*shape, 0)}
+        return FUSED[arch](shapes, settings, K).double()
     net = Flat(shape, settings)
     ARCHS[arch](net, K)
     return net.double()

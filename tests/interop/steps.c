@@ -5,7 +5,9 @@
  *
  *   steps FILE.h5 SEED
  *
- * One group per case, "<variant>/<optimizer>", whose attributes say how to rebuild the net. Nets
+ * One group per case, "<variant>/<optimizer>", whose attributes say how to rebuild the net; one
+ * array per modality, of which each case names its own. Where a net has auxiliary heads, their
+ * losses are trained too, with weights of different sizes. Nets
  * and images are small: what is compared is arithmetic, not learning. Learning rates are small and
  * Adam's weight decay large: Adam divides by the gradient's size, and biases before a batch norm
  * have no gradient but rounding errors. */
@@ -21,7 +23,18 @@
 #include "nets/net.h"
 #include "nets/optimizer.h"
 
-enum { STEPS = 20, N = 16, H = 8, W = 8, C = 3, K = 5, SETTINGS = 6, PATH = 160 };
+enum { STEPS = 20, N = 16, H = 8, W = 8, C = 3, K = 5, SLOTS = 6, VOCABULARY = 9, POSE = 4 };
+enum { SETTINGS = 6, PATH = 160, MODALITIES = 4 };
+
+static const struct net_input modalities[MODALITIES] = {{"image", H, W, C, 0},
+                                                        {"right", H, W, C, 0},
+                                                        {"text", 1, SLOTS, 1, VOCABULARY},
+                                                        {"pose", 1, POSE, 1, 0}};
+/* Indices into these; the first is always the image. */
+struct inputs {
+    size_t n, index[NET_INPUTS];
+};
+static const struct inputs one = {1, {0}}, views = {2, {0, 1}}, senses = {3, {0, 2, 3}};
 
 struct assignment {
     const char *name, *value;
@@ -31,29 +44,36 @@ struct variant {
     const char *name, *type;
     double rate;
     struct assignment settings[SETTINGS];
+    const struct inputs *inputs; /* of an architecture */
 };
 
 static const struct variant archs[] = {
-    {"mlp", "mlp", 0, {{"hidden", "[24, 16, 12]"}}},
-    {"convfc", "convfc", 0, {{NULL, NULL}}},
-    {"lenet", "lenet", 0, {{"width", "0.5"}}},
-    {"lenet_norm", "lenet", 0, {{"width", "0.5"}, {"norm", "batch"}}},
-    {"mlp_plain", "mlp", 0, {{"hidden", "[24]"}, {"norm", "none"}}},
-    {"convfc_plain", "convfc", 0, {{"norm", "none"}}},
-    {"allcnn", "allcnn", 0, {{"width", "0.0625"}}},
-    {"allcnn_c", "allcnn_c", 0, {{"width", "0.0625"}}},
-    {"allcnn_depth_1", "allcnn_depth", 0, {{"n", "1"}, {"width", "0.0625"}}},
-    {"allcnn_depth_2", "allcnn_depth", 0, {{"n", "2"}, {"width", "0.0625"}}},
-    {"allcnn_depth_3", "allcnn_depth", 0, {{"n", "3"}, {"width", "0.0625"}}},
-    {"resnet18", "resnet18", 0, {{"width", "2"}}},
-    {"resnet18_plain", "resnet18", 0, {{"width", "2"}, {"norm", "none"}}},
+    {"mlp", "mlp", 0, {{"hidden", "[24, 16, 12]"}}, &one},
+    {"convfc", "convfc", 0, {{NULL, NULL}}, &one},
+    {"lenet", "lenet", 0, {{"width", "0.5"}}, &one},
+    {"lenet_norm", "lenet", 0, {{"width", "0.5"}, {"norm", "batch"}}, &one},
+    {"mlp_plain", "mlp", 0, {{"hidden", "[24]"}, {"norm", "none"}}, &one},
+    {"convfc_plain", "convfc", 0, {{"norm", "none"}}, &one},
+    {"allcnn", "allcnn", 0, {{"width", "0.0625"}}, &one},
+    {"allcnn_c", "allcnn_c", 0, {{"width", "0.0625"}}, &one},
+    {"allcnn_depth_1", "allcnn_depth", 0, {{"n", "1"}, {"width", "0.0625"}}, &one},
+    {"allcnn_depth_2", "allcnn_depth", 0, {{"n", "2"}, {"width", "0.0625"}}, &one},
+    {"allcnn_depth_3", "allcnn_depth", 0, {{"n", "3"}, {"width", "0.0625"}}, &one},
+    {"resnet18", "resnet18", 0, {{"width", "2"}}, &one},
+    {"resnet18_plain", "resnet18", 0, {{"width", "2"}, {"norm", "none"}}, &one},
+    {"towers_concat", "towers", 0, {{"heads", "true"}}, &senses},
+    {"towers_add", "towers", 0, {{"fusion", "add"}, {"norm", "batch"}}, &senses},
+    {"towers_product", "towers", 0, {{"fusion", "product"}, {"heads", "true"}}, &senses},
+    {"towers_one", "towers", 0, {{"channels", "[4, 6]"}}, &one},
+    {"split_allcnn_1", "split_allcnn", 0, {{"n", "1"}, {"width", "0.0625"}}, &views},
+    {"split_allcnn_2", "split_allcnn", 0, {{"width", "0.0625"}, {"heads", "true"}}, &views},
 };
 
 static const struct variant optimizers[] = {
-    {"sgd", "sgd", 0.005, {{NULL, NULL}}},
-    {"momentum_decay", "sgd", 0.002, {{"momentum", "0.9"}, {"weight_decay", "0.001"}}},
-    {"nesterov", "sgd", 0.002, {{"momentum", "0.9"}, {"nesterov", "true"}}},
-    {"adam", "adam", 0.0005, {{"weight_decay", "0.01"}}},
+    {"sgd", "sgd", 0.005, {{NULL, NULL}}, NULL},
+    {"momentum_decay", "sgd", 0.002, {{"momentum", "0.9"}, {"weight_decay", "0.001"}}, NULL},
+    {"nesterov", "sgd", 0.002, {{"momentum", "0.9"}, {"nesterov", "true"}}, NULL},
+    {"adam", "adam", 0.0005, {{"weight_decay", "0.01"}}, NULL},
 };
 
 enum {
@@ -62,13 +82,14 @@ enum {
 };
 
 struct batches {
-    double x[STEPS * N * H * W * C]; /* [STEPS N, H, W, C] */
+    double x[MODALITIES][STEPS * N * H * W * C]; /* [STEPS N, H, W, C] of each */
     double label[STEPS * N];
 };
 
 struct job {
     char group[PATH];
     struct settings arch_settings, optimizer_settings;
+    struct inputs inputs;
     struct net *net;
     const struct optimizer *optimizer;
     double rate;
@@ -88,7 +109,22 @@ static void settings_fill(struct settings *s, const struct param *table, const s
         if (settings_set(s, v->settings[i].name, v->settings[i].value, &e)) die(v->name, &e);
 }
 
-/* Inputs N(0, 1) with a class-dependent mean, so that there is something to learn. */
+static size_t size_of(size_t m) {
+    return modalities[m].H * modalities[m].W * modalities[m].C;
+}
+
+/* N(0, 1) with a class-dependent mean, so that there is something to learn; of tokens, the first
+ * tells the class in half of the examples. */
+static void example_fill(double *x, size_t m, uint32_t label, struct rng *r) {
+    for (size_t i = 0; i < size_of(m); i++) {
+        double mean = i % K == label ? 0.5 : 0.0;
+        x[i] = (double)(float)(mean + rng_normal(r));
+    }
+    if (!modalities[m].tokens) return;
+    for (size_t i = 0; i < size_of(m); i++) x[i] = rng_below(r, VOCABULARY);
+    if (rng_below(r, 2)) x[0] = label + 1;
+}
+
 static struct batches *batches_create(uint64_t seed) {
     struct batches *b = malloc(sizeof *b);
     if (!b) abort();
@@ -96,10 +132,8 @@ static struct batches *batches_create(uint64_t seed) {
         struct rng r = rng_stream(seed, "interop", 0, n);
         uint32_t label = rng_below(&r, K);
         b->label[n] = label;
-        for (size_t i = 0; i < H * W * C; i++) {
-            double mean = i % K == label ? 0.5 : 0.0;
-            b->x[n * H * W * C + i] = (double)(float)(mean + rng_normal(&r));
-        }
+        for (size_t m = 0; m < MODALITIES; m++)
+            example_fill(b->x[m] + n * size_of(m), m, label, &r);
     }
     return b;
 }
@@ -114,11 +148,13 @@ static void job_create(struct job *j, const struct variant *arch, const struct v
     j->rate = opt->rate;
     settings_fill(&j->arch_settings, a->params, arch);
     settings_fill(&j->optimizer_settings, j->optimizer->params, opt);
-    const struct net_input input = {"image", H, W, C, 0};
+    struct net_input inputs[NET_INPUTS];
+    j->inputs = *arch->inputs;
+    for (size_t i = 0; i < j->inputs.n; i++) inputs[i] = modalities[j->inputs.index[i]];
     const struct net_spec spec = {.arch = a,
                                   .settings = &j->arch_settings,
-                                  .inputs = &input,
-                                  .inputs_n = 1,
+                                  .inputs = inputs,
+                                  .inputs_n = j->inputs.n,
                                   .K = K,
                                   .batch = N,
                                   .threads = 1};
@@ -169,14 +205,27 @@ static void put_settings(struct h5_writer *w, const char *group, const char *kin
 
 static void batch_write(const struct job *j, const struct batches *b, size_t step,
                         int32_t labels[N]) {
-    const struct tensor *t = net_input_tensor(j->net, 0);
-    for (size_t n = 0; n < N; n++) {
-        size_t example = step * N + n;
-        labels[n] = (int32_t)b->label[example];
-        for (size_t h = 0; h < H; h++)
-            for (size_t i = 0; i < W * C; i++)
-                tensor_at(t, n, h, 0)[i] = (real)b->x[(example * H + h) * W * C + i];
+    for (size_t n = 0; n < N; n++) labels[n] = (int32_t)b->label[step * N + n];
+    for (size_t m = 0; m < j->inputs.n; m++) {
+        const struct tensor *t = net_input_tensor(j->net, m);
+        const double *x = b->x[j->inputs.index[m]] + step * N * t->H * t->W * t->C;
+        for (size_t n = 0; n < N; n++)
+            for (size_t h = 0; h < t->H; h++)
+                for (size_t i = 0; i < t->W * t->C; i++) tensor_at(t, n, h, 0)[i] = (real)*x++;
     }
+}
+
+static double head_weight(size_t m) {
+    return 0.5 * (double)(m + 1);
+}
+
+/* The mean loss that is trained, whose gradient net_backward will form. */
+static double training_loss(const struct job *j, const int32_t *labels) {
+    double loss = net_loss(j->net, labels, N).loss;
+    for (size_t m = 0; m < j->inputs.n; m++)
+        if (net_has_head(j->net, m))
+            loss += head_weight(m) * net_head_loss(j->net, m, labels, N, head_weight(m)).loss;
+    return loss / N;
 }
 
 static void job_train(struct job *j, const struct batches *b) {
@@ -184,7 +233,7 @@ static void job_train(struct job *j, const struct batches *b) {
         int32_t labels[N];
         batch_write(j, b, step, labels);
         net_forward(j->net, N, NET_TRAIN);
-        j->losses[step] = net_loss(j->net, labels, N).loss / N;
+        j->losses[step] = training_loss(j, labels);
         net_backward(j->net, N);
         j->optimizer->step(&j->optimizer_settings, j->rate, (int64_t)step + 1,
                            net_params_count(j->net), net_params(j->net), net_grads(j->net),
@@ -238,6 +287,19 @@ static void put_measures(const struct job *j, struct h5_writer *w, const struct 
     free(trace);
 }
 
+/* "inputs": their names; "head.<modality>": the weight of its loss. */
+static void put_inputs(const struct job *j, struct h5_writer *w) {
+    char names[PATH] = "", head[PATH];
+    for (size_t m = 0; m < j->inputs.n; m++) {
+        const char *name = modalities[j->inputs.index[m]].name;
+        size_t length = strlen(names);
+        snprintf(names + length, sizeof names - length, "%s%s", m ? "," : "", name);
+        snprintf(head, sizeof head, "head.%s", name);
+        if (net_has_head(j->net, m)) h5_put_attr_real(w, j->group, head, head_weight(m));
+    }
+    h5_put_attr_text(w, j->group, "inputs", names);
+}
+
 static void job_run(struct h5_writer *w, const struct batches *b, const struct variant *arch,
                     const struct variant *opt) {
     struct job j;
@@ -249,6 +311,7 @@ static void job_run(struct h5_writer *w, const struct batches *b, const struct v
     snprintf(name, sizeof name, "%s/losses", j.group);
     h5_put_tensor(w, name, j.losses, sizeof *j.losses, 1, (const size_t[]){STEPS}, NULL);
     put_measures(&j, w, b);
+    put_inputs(&j, w);
     h5_put_attr_text(w, j.group, "arch", arch->type);
     h5_put_attr_text(w, j.group, "optimizer", opt->type);
     h5_put_attr_real(w, j.group, "rate", opt->rate);
@@ -281,7 +344,12 @@ int main(int argc, char **argv) {
     struct error e = {0};
     struct batches *b = batches_create(strtoull(argv[2], NULL, 10));
     struct h5_writer *w = h5_create(argv[1]);
-    h5_put_tensor(w, "x", b->x, sizeof *b->x, 4, (const size_t[]){STEPS * N, H, W, C}, NULL);
+    for (size_t m = 0; m < MODALITIES; m++) {
+        const struct net_input *is = &modalities[m];
+        h5_put_tensor(w, is->name, b->x[m], sizeof *b->x[m], 4,
+                      (const size_t[]){STEPS * N, is->H, is->W, is->C}, NULL);
+    }
+    h5_put_attr_int(w, "/", "vocabulary", VOCABULARY);
     h5_put_tensor(w, "labels", b->label, sizeof *b->label, 1, (const size_t[]){STEPS * N}, NULL);
     for (size_t a = 0; a < ARCHS; a++)
         for (size_t o = 0; o < OPTIMIZERS; o++) job_run(w, b, &archs[a], &optimizers[o]);

@@ -68,12 +68,21 @@ class Kinks:
         return (top[..., 0] - top[..., 1])[top[..., 0] > 0]
 
 
-def train(net, optimizer, x, labels, steps=STEPS):
+def mean_loss(net, batch, labels, heads):
+    """`heads`: {modality: weight} of the losses of auxiliary heads."""
+    if not heads:
+        return F.cross_entropy(net(*batch), labels)
+    logits, head_logits = net.with_heads(*batch)
+    return F.cross_entropy(logits, labels) + sum(
+        heads[name] * F.cross_entropy(z, labels) for name, z in head_logits.items())
+
+
+def train(net, optimizer, x, labels, heads, steps=STEPS):
     net.train()
     losses = []
     for step in range(steps):
         part = slice(step * N, (step + 1) * N)
-        loss = F.cross_entropy(net(x[part]), labels[part])
+        loss = mean_loss(net, [v[part] for v in x], labels[part], heads)
         losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
@@ -93,9 +102,9 @@ def worst(net, group, losses):
 def evaluation(net, group, x, labels):
     """The same for what steps.c measured at the end, over the first batch."""
     net.eval()
-    x, labels = x[:N], labels[:N]
+    x, labels = [v[:N] for v in x], labels[:N]
     with torch.no_grad():
-        log_p = F.log_softmax(net(x), dim=1)
+        log_p = F.log_softmax(net(*x), dim=1)
     trace = fisher_exact(net, x)
     layers = [name.decode() for name in group["layer"][...]]
     if layers != list(trace):
@@ -116,18 +125,23 @@ def problem(found, tolerance):
 class Case:
     """One net with one optimizer as dumped, and PyTorch's repetition of it."""
 
-    def __init__(self, group, x, labels, slip=1.0):
+    def __init__(self, group, modalities, labels, slip=1.0):
         at = attributes(group)
+        names = at["inputs"].split(",")
+        x = [modalities[name].x for name in names]
+        heads = {k[len("head."):]: float(v) for k, v in at.items() if k.startswith("head.")}
         self.group, self.x, self.labels = group, x, labels
+        shapes = {name: modalities[name].shape for name in names}
+        one = len(names) == 1
         self.net = nets.build(at["arch"], settings_of(group, "arch"),
-                              (x.shape[2], x.shape[3], x.shape[1]), K)
+                              shapes["image"][:3] if one else shapes, K)
         load(self.net, tensors_of(group["before"]))
         self.kinks = Kinks(self.net)
         optimizer = optimizer_of(self.net, group)
         optimizer.param_groups[0]["lr"] *= slip
-        self.found = worst(self.net, group, train(self.net, optimizer, x, labels))
+        self.found = worst(self.net, group, train(self.net, optimizer, x, labels, heads))
         with torch.no_grad():
-            self.net.eval()(x[:N])  # the kinks of the evaluation count too
+            self.net.eval()(*(v[:N] for v in x))  # the kinks of the evaluation count too
 
     def check(self, name, tolerance):
         tap.check("%s: 20 steps agree to %g (%.1e)" % (name, tolerance, self.found[0]),
@@ -137,16 +151,28 @@ class Case:
                   "(%.1e)" % (name, tolerance, found[0]), problem(found, tolerance))
 
 
+class Modality:
+    """What the examples are in one modality, as PyTorch wants it, and (H, W, C, tokens)."""
+
+    def __init__(self, values, tokens):
+        x = torch.as_tensor(values)
+        self.shape = (*x.shape[1:], tokens)
+        flat = x.flatten(1) if x.shape[1] == 1 else x.permute(0, 3, 1, 2).contiguous()
+        self.x = flat.long() if tokens else flat
+
+
 def dumped(build, seed):
-    """{(arch, optimizer): group}, inputs, labels."""
+    """{(arch, optimizer): group}, {name: modality}, labels."""
     path = os.path.join(tempfile.mkdtemp(), build + ".h5")
     subprocess.run([os.environ["STEPS_" + build.upper()], path, str(seed)], check=True)
     f = h5py.File(path)
     if attributes(f)["real"] != build:
         raise ValueError("%s: not the %s build" % (path, build))
-    x = torch.as_tensor(f["x"][...]).permute(0, 3, 1, 2).contiguous()
+    tokens = {"text": int(attributes(f)["vocabulary"])}
+    modalities = {name: Modality(f[name][...], tokens.get(name, 0))
+                  for name in ("image", "right", "text", "pose")}
     groups = {(a, o): f[a][o] for a in f if isinstance(f[a], h5py.Group) for o in f[a]}
-    return groups, x, torch.as_tensor(f["labels"][...]).long()
+    return groups, modalities, torch.as_tensor(f["labels"][...]).long()
 
 
 def suite_double():

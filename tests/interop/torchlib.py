@@ -39,11 +39,17 @@ def difference(a, b):
     return d if d == d else float("inf")
 
 
+def many(x):
+    """The inputs of a net, one per modality."""
+    return x if isinstance(x, (list, tuple)) else (x,)
+
+
 def grad_norm(net, x, labels):
-    """Norm of the gradient of the mean loss, in the net's present mode."""
+    """Norm of the gradient of the mean loss, in the net's present mode; what the loss does not
+    depend on (auxiliary heads) has none."""
     net.zero_grad()
-    F.cross_entropy(net(x), labels).backward()
-    return sum((p.grad ** 2).sum() for p in net.parameters()).sqrt().item()
+    F.cross_entropy(net(*many(x)), labels).backward()
+    return sum((p.grad ** 2).sum() for p in net.parameters() if p.grad is not None).sqrt().item()
 
 
 def layers_of(net):
@@ -63,10 +69,13 @@ def fisher_exact(net, x):
     net.eval()
     names = layers_of(net)
     trace = dict.fromkeys(names, 0.0)
-    for example in x:
-        log_p = F.log_softmax(net(example[None]), dim=1)[0]
+    examples = list(zip(*many(x)))
+    for example in examples:
+        log_p = F.log_softmax(net(*(v[None] for v in example)), dim=1)[0]
         for y in range(len(log_p)):
-            grads = torch.autograd.grad(log_p[y], list(net.parameters()), retain_graph=True)
+            grads = torch.autograd.grad(log_p[y], list(net.parameters()), retain_graph=True,
+                                        allow_unused=True)
             for name, g in zip(names, grads):
-                trace[name] += (log_p[y].exp() * (g ** 2).sum()).item() / len(x)
+                if g is not None:
+                    trace[name] += (log_p[y].exp() * (g ** 2).sum()).item() / len(examples)
     return trace
