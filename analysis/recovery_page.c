@@ -49,32 +49,47 @@ static char *fraction_words(const struct comparison *c) {
     return text;
 }
 
+/* Against clean training the gain compares two runs with the stabilizer: it may come of harm to the
+ * clean one. */
+static const char *clean_verdict_words(enum verdict verdict) {
+    static const char *const WORDS[] = {
+        [VERDICT_UNKNOWN] = "no conclusion",
+        [VERDICT_HELPS] = "it does more for this run than for a clean one",
+        [VERDICT_HURTS] = "it does less for this run than for a clean one",
+        [VERDICT_NEITHER] = "no difference from clean runs that the interval supports",
+    };
+    return WORDS[verdict];
+}
+
 /* "gain 24.0, 95 % interval [14.1, 33.9], n = 3: it helps" */
-static char *gain_words(const struct comparison *c) {
+static char *gain_words(const struct comparison *c, bool is_on_clean) {
     if (c->gain.n < 2)
         return memory_print("gain %.1f, and no conclusion from one seed", c->gain.mean);
     char *range = words_interval(c->gain, 1);
-    char *text = memory_print("gain %.1f, 95 %% interval %s, n = %zu: %s", c->gain.mean, range,
-                              c->gain.n, verdict_words(comparison_verdict(c)));
+    char *text =
+        memory_print("gain %.1f, 95 %% interval %s, n = %zu: %s", c->gain.mean, range, c->gain.n,
+                     is_on_clean ? clean_verdict_words(comparison_verdict(c))
+                                 : verdict_words(comparison_verdict(c)));
     free(range);
     return text;
 }
 
 static char *twin_words(const struct comparison *c) {
-    char *fraction = fraction_words(c), *gain = gain_words(c);
+    char *fraction = fraction_words(c), *gain = gain_words(c, false);
     char *text = memory_print("%sdrop %.1f points with it, %s.", fraction, c->with.mean, gain);
     free(fraction);
     free(gain);
     return text;
 }
 
-/* What a control adds, and whether it agrees with the clean twin. */
+/* What a control adds, and whether it takes back what the clean twin seemed to show. */
 static char *control_words(const struct remedy *m, enum comparison_kind kind, const char *what) {
     const struct comparison *c = &m->against[kind];
     if (!c->gain.n || c->is_same) return memory_text("");
     enum verdict plain = comparison_verdict(&m->against[AGAINST_TWIN]);
-    bool differs = c->gain.n > 1 && plain != VERDICT_UNKNOWN && comparison_verdict(c) != plain;
-    char *fraction = fraction_words(c), *gain = gain_words(c);
+    bool is_claim = plain == VERDICT_HELPS || plain == VERDICT_HURTS;
+    bool differs = c->gain.n > 1 && is_claim && comparison_verdict(c) != plain;
+    char *fraction = fraction_words(c), *gain = gain_words(c, kind == AGAINST_ON_CLEAN);
     char *text = memory_print(" %s: %s%s%s.", what, fraction, gain,
                               differs ? ", so the first conclusion does not stand by itself" : "");
     free(fraction);

@@ -438,8 +438,8 @@ static void report_states_each_conclusion_with_and_without_controls(void **state
         "% interval [80, 80]; drop 6.0 points with it, gain 24.0, 95 % interval [14.1, 33.9], "
         "n = 3: it helps. Beyond what it does to clean training: recovers 76 % of the drop, ");
     assert_has(text,
-               "gain 25.0, 95 % interval [12.6, 37.4], n = 3: it helps. With the rate started "
-               "again at removal: recovers 49 % of the drop, ");
+               "gain 25.0, 95 % interval [12.6, 37.4], n = 3: it does more for this run than for a "
+               "clean one. With the rate started again at removal: recovers 49 % of the drop, ");
     assert_has(text,
                "On clean data it costs 1.0 points, 95 % interval [-1.5, 3.5]. An epoch of its "
                "window took 3.00 times as long.");
@@ -489,8 +489,8 @@ static void gain_that_clean_training_has_too_is_said_not_to_stand(void **state) 
     }
     char *text = report_text(&d, false);
     assert_has(text,
-               "no difference that the interval supports, so the first conclusion does not stand "
-               "by itself.");
+               "no difference from clean runs that the interval supports, so the first conclusion "
+               "does not stand by itself.");
     free(text);
     folder_remove(&d);
 }

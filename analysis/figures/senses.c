@@ -179,19 +179,28 @@ static void write_x_axis(struct plot *p, const struct senses *n) {
     fputs(")\n", p->script);
 }
 
-static void write_line(struct plot *p, const struct senses *n, size_t block, size_t i,
+/* Lines of one panel are moved apart, so that bars at the same level do not hide each other. */
+static double line_moved(const struct senses *n, size_t i, size_t lines) {
+    double width = row_x(n, n->curve->rows_n - 1) - row_x(n, 0);
+    return 0.012 * width * ((double)i - (double)(lines - 1) / 2);
+}
+
+static void write_line(struct plot *p, const struct senses *n, size_t block, size_t i, size_t lines,
                        const char *colour) {
+    double moved = line_moved(n, i, lines);
     fprintf(p->script,
-            " '%s.tsv' index %zu using 1:2 skip 1 with points pt 7 ps 0.45 lc rgb '#70%s' notitle, "
-            "\\\n",
-            p->name, block + 1, colour + 1);
-    fprintf(p->script,
-            " '' index %zu using 1:2:3:4 skip 1 with yerrorbars pt %d ps 0.9 lw 1.4 lc rgb '%s' "
+            " '%s.tsv' index %zu using ($1%+.4g):2 skip 1 with points pt 7 ps 0.45 lc rgb '#70%s' "
             "notitle, \\\n",
-            block, plot_point_type(i), colour);
+            p->name, block + 1, moved, colour + 1);
     fprintf(p->script,
-            " '' index %zu using 1:2 skip 1 with %s pt %d ps 0.9 lw 1.6 lc rgb '%s' notitle", block,
-            n->part->kind == X_LEVEL ? "points" : "linespoints", plot_point_type(i), colour);
+            " '' index %zu using ($1%+.4g):2:3:4 skip 1 with yerrorbars pt %d ps 0.9 lw 1.4 lc rgb "
+            "'%s' notitle, \\\n",
+            block, moved, plot_point_type(i), colour);
+    fprintf(
+        p->script,
+        " '' index %zu using ($1%+.4g):2 skip 1 with %s pt %d ps 0.9 lw 1.6 lc rgb '%s' notitle",
+        block, moved, n->part->kind == X_LEVEL ? "points" : "linespoints", plot_point_type(i),
+        colour);
 }
 
 /* The branches' names stand in the key, which belongs to the first panel. */
@@ -211,7 +220,7 @@ static void write_accuracy(struct plot *p, const struct senses *n) {
     write_x_axis(p, n);
     plot_range_print(&range, p->script, "y", 0, 100);
     fputs("plot", p->script);
-    write_line(p, n, block, 0, "#222222");
+    write_line(p, n, block, 0, 1, "#222222");
     write_key(p, n);
     fputc('\n', p->script);
 }
@@ -226,7 +235,7 @@ static void write_rsv(struct plot *p, const struct senses *n) {
     free(sides);
     write_x_axis(p, n);
     fputs("set yrange [-1.05:1.05]\nset xzeroaxis lc '#444444' lt 1\nplot", p->script);
-    write_line(p, n, block, 0, "#222222");
+    write_line(p, n, block, 0, 1, "#222222");
     fputc('\n', p->script);
 }
 
@@ -260,7 +269,7 @@ static void write_branches(struct plot *p, const struct senses *n) {
     fputs("plot", p->script);
     for (size_t b = 0; b < n->branches; b++) {
         if (b) fputs(", \\\n", p->script);
-        write_line(p, n, block[b], b, plot_colour_category(b));
+        write_line(p, n, block[b], b, n->branches, plot_colour_category(b));
     }
     fputs("\nunset logscale y\nset format y '% h'\n", p->script);
 }
@@ -363,7 +372,8 @@ static int draw_bins(struct figures *f, const struct senses *n, const struct row
                                  "unit listens to the first "
                                  "modality alone, -1: to the others), a panel per level; bars: "
                                  "mean over seeds, lines: 95 %% "
-                                 "Student t intervals. Units without an RSV are left out.",
+                                 "Student t intervals, cut by the frame where they are long. Units "
+                                 "without an RSV are left out.",
                                  n->curve->name);
     char *name = figures_add(f, "rsv", n->curve->name, caption);
     struct plot p;
