@@ -267,17 +267,17 @@ enum {
     MAIN_WHEN,
     MAIN_EPOCHS,
     MAIN_N,
-    MAIN_ACCURACY_WITHOUT,
-    MAIN_ACCURACY_WITH,
+    MAIN_FRACTION,
+    MAIN_FRACTION_INTERVAL,
+    MAIN_VERDICT,
+    MAIN_GAIN,
+    MAIN_GAIN_INTERVAL,
     MAIN_WITHOUT,
     MAIN_WITHOUT_INTERVAL,
     MAIN_WITH,
     MAIN_WITH_INTERVAL,
-    MAIN_GAIN,
-    MAIN_GAIN_INTERVAL,
-    MAIN_FRACTION,
-    MAIN_FRACTION_INTERVAL,
-    MAIN_VERDICT,
+    MAIN_ACCURACY_WITHOUT,
+    MAIN_ACCURACY_WITH,
     MAIN_COLUMNS
 };
 
@@ -300,12 +300,16 @@ static const char *const MAIN_TITLE[MAIN_COLUMNS] = {
     [MAIN_VERDICT] = "\nconclusion",
 };
 
-static const char *verdict_cell(const struct comparison *c) {
+static const char *verdict_cell(const struct comparison *c, bool is_on_clean) {
     static const char *const WORD[] = {[VERDICT_UNKNOWN] = "-",
                                        [VERDICT_HELPS] = "helps",
                                        [VERDICT_HURTS] = "hurts",
                                        [VERDICT_NEITHER] = "none shown"};
-    return WORD[comparison_verdict(c)];
+    static const char *const ON_CLEAN[] = {[VERDICT_UNKNOWN] = "-",
+                                           [VERDICT_HELPS] = "does more",
+                                           [VERDICT_HURTS] = "does less",
+                                           [VERDICT_NEITHER] = "none shown"};
+    return (is_on_clean ? ON_CLEAN : WORD)[comparison_verdict(c)];
 }
 
 static void main_row(struct grid *g, const struct trial *t, const struct remedy *m) {
@@ -326,7 +330,7 @@ static void main_row(struct grid *g, const struct trial *t, const struct remedy 
     words_cell_interval(g, at, MAIN_GAIN_INTERVAL, c->gain, 1);
     words_cell(g, at, MAIN_FRACTION, 100 * c->fraction.mean, 0);
     words_cell_interval(g, at, MAIN_FRACTION_INTERVAL, percent(c->fraction), 0);
-    grid_set(g, at, MAIN_VERDICT, "%s", verdict_cell(c));
+    grid_set(g, at, MAIN_VERDICT, "%s", verdict_cell(c, false));
 }
 
 enum {
@@ -351,7 +355,9 @@ static const char *const SIDE_TITLE[SIDE_COLUMNS] = {
     "95 %\ninterval",    "\nconclusion",       "rate restarted\ngain", "95 %\ninterval",
     "recovered\n%",      "95 %\ninterval",     "\nconclusion"};
 
-static void side_control(struct grid *g, size_t at, size_t first, const struct comparison *c) {
+static void side_control(struct grid *g, size_t at, size_t first, const struct remedy *m,
+                         enum comparison_kind kind) {
+    const struct comparison *c = &m->against[kind];
     if (c->is_same && c->gain.n) {
         grid_set(g, at, first + SIDE_VERDICT, "same runs");
         return;
@@ -360,7 +366,7 @@ static void side_control(struct grid *g, size_t at, size_t first, const struct c
     words_cell_interval(g, at, first + SIDE_GAIN_INTERVAL, c->gain, 1);
     words_cell(g, at, first + SIDE_FRACTION, 100 * c->fraction.mean, 0);
     words_cell_interval(g, at, first + SIDE_FRACTION_INTERVAL, percent(c->fraction), 0);
-    grid_set(g, at, first + SIDE_VERDICT, "%s", verdict_cell(c));
+    grid_set(g, at, first + SIDE_VERDICT, "%s", verdict_cell(c, kind == AGAINST_ON_CLEAN));
 }
 
 static void side_row(struct grid *g, const struct trial *t, const struct remedy *m) {
@@ -370,8 +376,8 @@ static void side_row(struct grid *g, const struct trial *t, const struct remedy 
     words_cell(g, at, SIDE_COST, m->cost.mean, 1);
     words_cell_interval(g, at, SIDE_COST_INTERVAL, m->cost, 1);
     if (!isnan(m->seconds)) grid_set(g, at, SIDE_SECONDS, "x %.2f", m->seconds);
-    side_control(g, at, SIDE_CONTROLS, &m->against[AGAINST_ON_CLEAN]);
-    side_control(g, at, SIDE_CONTROLS + SIDE_EACH, &m->against[AGAINST_LR_CLOCK]);
+    side_control(g, at, SIDE_CONTROLS, m, AGAINST_ON_CLEAN);
+    side_control(g, at, SIDE_CONTROLS + SIDE_EACH, m, AGAINST_LR_CLOCK);
 }
 
 static struct grid *new_grid(size_t columns, const char *const *title, size_t left) {
