@@ -162,6 +162,11 @@ static char *config_recipe(const char *config) {
     return NULL;
 }
 
+static void remedy_read(struct remedy *m, const struct log *log, const struct log *deficit) {
+    for (size_t k = 0; k < log->stabilizers.n; k++) remedy_add_window(m, log, deficit, k);
+    if (!isnan(m->from) && log->config) m->recipe = config_recipe(log->config);
+}
+
 /* A run that equals one without stabilizers bit for bit (a restarted rate and a restarted clock) may
  * have that one's log; its controls then tell what acts when. */
 static void remedy_windows(struct remedy *m, const struct log *deficit) {
@@ -173,9 +178,7 @@ static void remedy_windows(struct remedy *m, const struct log *deficit) {
     for (size_t f = 0; f < sizeof FROM / sizeof *FROM; f++)
         for (size_t i = 0; i < m->row->points_n && isnan(m->from); i++) {
             const struct log *log = m->row->points[i]->role[FROM[f]];
-            for (size_t k = 0; log && k < log->stabilizers.n; k++)
-                remedy_add_window(m, log, deficit, k);
-            if (!isnan(m->from)) m->recipe = log->config ? config_recipe(log->config) : NULL;
+            if (log) remedy_read(m, log, deficit);
         }
     if (!*m->window) m->window = words_join(m->window, "", memory_text("-"));
     if (!*m->types) m->types = words_join(m->types, "", memory_text("-"));

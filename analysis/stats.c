@@ -226,7 +226,7 @@ double stats_t_p(const double *x, size_t n) {
 /* How many members of the family have a smaller p, of equal ones those before. */
 static size_t holm_step(const double *p, size_t n, size_t i) {
     size_t below = 0;
-    for (size_t j = 0; j < n; j++) below += p[j] < p[i] || (p[j] == p[i] && j < i) ? 1 : 0;
+    for (size_t j = 0; j < n; j++) below += p[j] < p[i] || (j < i && p[j] == p[i]) ? 1 : 0;
     return below;
 }
 
