@@ -134,10 +134,12 @@ double *rows_at(struct rows *r, size_t series, int64_t row) {
 }
 
 static const char *axis_name(const struct rows *r, size_t s) {
-    static const char *const names[] = {
-        [PER_LAYER] = "layer", [PER_MODALITY] = "modality", [PER_BRANCH] = "branch"};
-    enum measure_axis axis = r->series[s]->axis;
-    return axis == PER_BIN ? r->bins[s]->name : names[axis];
+    const char *const names[] = {[PER_ROW] = "epoch",
+                                 [PER_LAYER] = "layer",
+                                 [PER_MODALITY] = "modality",
+                                 [PER_BRANCH] = "branch",
+                                 [PER_BIN] = r->bins[s] ? r->bins[s]->name : ""};
+    return names[r->series[s]->axis];
 }
 
 static bool is_measured(const struct rows *r, size_t s, int64_t first, int64_t last) {
@@ -172,7 +174,7 @@ void rows_put(const struct rows *r, struct h5_writer *w, int64_t first, int64_t 
     for (size_t s = 0; s < r->series_n; s++) {
         const struct measure_series *is = r->series[s];
         if (!is_measured(r, s, first, last)) continue;
-        if (is->axis == PER_BIN && r->bins[s] != bins) put_bins(w, bins = r->bins[s]);
+        if (is->axis == PER_BIN && r->bins[s] && r->bins[s] != bins) put_bins(w, bins = r->bins[s]);
         const double *v = r->values[s] + (size_t)first * rows_width(r, s);
         struct h5_about about = {is->units, is->long_name, is->note};
         h5_put_doubles(w, is->name, v, is->axis == PER_ROW ? 1 : 2,

@@ -55,16 +55,15 @@ static void fill(const struct net *net, const bool *alive, double *dead) {
 static int dead_units(const struct measure_context *c, double *const *out, struct error *e) {
     bool *alive = calloc(channels_count(c->net) + 1, sizeof *alive);
     int32_t *labels = malloc(c->test.batch * sizeof *labels);
-    int status = alive && labels
-                     ? STATUS_OK
-                     : error_set(e, STATUS_FAILED, "out of memory for the flags of the channels");
-    if (!status) {
+    bool there = alive && labels;
+    if (there) {
         look(c, labels, alive);
         fill(c->net, alive, out[0]);
     }
     free(alive);
     free(labels);
-    return status;
+    return there ? STATUS_OK
+                 : error_set(e, STATUS_FAILED, "out of memory for the flags of the channels");
 }
 
 static const struct measure_series SERIES[] = {

@@ -50,11 +50,12 @@ static size_t least(size_t a, size_t b) {
 static int encode(struct rsv *r, const struct measure_context *c, struct error *e) {
     size_t n = c->test.n;
     uint32_t *order = malloc(n * sizeof *order);
-    int status = order ? taps_create(&r->taps, r->net, r->anchors + r->partners, e)
-                       : error_set(e, STATUS_FAILED, "out of memory for the order of examples");
+    if (!order)
+        return error_set(e, STATUS_FAILED, "out of memory for the order of %zu examples", n);
+    for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
     struct rng rng = rng_stream(c->seed, "rsv", 0, 0);
-    for (size_t i = 0; i < n && !status; i++) order[i] = (uint32_t)i;
-    if (!status) rng_shuffle(&rng, order, n);
+    rng_shuffle(&rng, order, n);
+    int status = taps_create(&r->taps, r->net, r->anchors + r->partners, e);
     for (size_t i = 0; i < r->anchors && !status; i++)
         taps_encode(&r->taps, r->net, &c->test, order[i], 1, i);
     for (size_t i = 0; i < r->partners && !status; i++)
