@@ -105,11 +105,14 @@ static void every_net_stopped_anywhere_and_resumed_equals_never_stopped(void **f
     for (size_t i = 0; i < n; i++) {
         char arch[128], name[128];
         snprintf(arch, sizeof arch, "net={arch: %s%s}", all[i]->name,
-                 strcmp(all[i]->name, "mlp") == 0          ? ", hidden: [12, 8]"
-                 : strcmp(all[i]->name, "resnet18") == 0   ? ", width: 4"
-                 : strncmp(all[i]->name, "allcnn", 6) == 0 ? ", width: 0.05"
-                                                           : "");
-        const char *const overrides[] = {arch, NULL};
+                 strcmp(all[i]->name, "mlp") == 0        ? ", hidden: [12, 8]"
+                 : strcmp(all[i]->name, "resnet18") == 0 ? ", width: 4"
+                 : strstr(all[i]->name, "allcnn")        ? ", width: 0.05"
+                                                         : "");
+        bool two = !strcmp(all[i]->name, "split_allcnn");
+        const char *const overrides[] = {
+            arch, two ? "data={set: views, of: optotypes}" : "data={set: optotypes}",
+            two ? "deficits[0].modality=right" : NULL, NULL};
         struct trial t = trial_of(*folder, overrides);
         snprintf(name, sizeof name, "whole-%s", all[i]->name);
         struct attempt whole = attempt_in(*folder, name);
