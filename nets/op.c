@@ -55,6 +55,7 @@ void op_switches_keep(const struct op *op, const struct op_run *run, struct piec
         unsigned char *on = op_switches(op, run, n);
         for (size_t h = 0; h < op->y.H; h++, on += row) {
             const real *y = tensor_at(&op->y, n, h, 0);
+#pragma omp simd
             for (size_t i = 0; i < row; i++) on[i] = y[i] > 0;
         }
     }
@@ -68,6 +69,7 @@ void op_switches_obey(const struct op *op, const struct op_run *run, const struc
         for (size_t h = 0; h < op->y.H; h++, on += row) {
             const real *x = tensor_at(from, n, h, 0);
             real *y = tensor_at(to, n, h, 0);
+#pragma omp simd
             for (size_t i = 0; i < row; i++) y[i] = on[i] ? x[i] : 0;
         }
     }
