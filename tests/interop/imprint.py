@@ -17,22 +17,22 @@ ROOT = tempfile.mkdtemp()
 CONFIG = """
 experiment: interop
 seed: 3
-data: {set: optotypes, train: 96, test: 64}
+data: {%s, train: 96, test: 64}
 net: {arch: %s}
 train:
   batch: 96
   epochs: {total: 3}
   optimizer: {type: sgd, momentum: 0.9, weight_decay: 0.001}
   lr: {base: 0.02}
-deficits: [{type: blur, kernel: area, factor: 4, from: 0, until: 2}]
+deficits: [{type: blur, kernel: area, factor: 4, modality: %s, from: 0, until: 2}]
 fisher: {estimator: exact, probes: 24, on: [clean, deficit]}
 """
 
 
-def config(net):
+def config(net, data="set: optotypes", blurred="image"):
     path = os.path.join(tempfile.mkdtemp(dir=ROOT), "interop.yaml")
     with open(path, "w") as f:
-        f.write(CONFIG % net)
+        f.write(CONFIG % (data, net, blurred))
     return path
 
 
@@ -49,19 +49,24 @@ def state_path(log):
     return os.path.join(ROOT, "states", at["numerics_id"], at["prefix_key"] + ".h5")
 
 
-def export(path):
-    """{split: (normalized images [N,C,H,W] in double, labels, official indices)}, classes."""
+def normalized(values):
+    """As a network gets it, in double: images [N,C,H,W], features and tokens [N,W]."""
+    x = torch.as_tensor(values[...])
+    channels = range(x.shape[3] if x.dim() == 4 else 1)
+    mean = torch.tensor([values.attrs["mean%d" % c] for c in channels])
+    sd = torch.tensor([values.attrs["sd%d" % c] for c in channels])
+    x = (x.double() - mean) / sd
+    return x.permute(0, 3, 1, 2).contiguous() if x.dim() == 4 else x
+
+
+def export(path, modalities=("image",)):
+    """{split: (one tensor per modality, labels, official indices)}, classes."""
     out = os.path.join(tempfile.mkdtemp(dir=ROOT), "data.h5")
     subprocess.run([PROGRAM, "data", "export", path, "--output", out], check=True,
                    stdout=subprocess.DEVNULL)
     splits = {}
     with h5py.File(out) as f:
         for name in "train", "test":
-            images = f[name]["image"]
-            channels = range(images.shape[3])
-            mean = torch.tensor([images.attrs["mean%d" % c] for c in channels])
-            sd = torch.tensor([images.attrs["sd%d" % c] for c in channels])
-            x = (torch.as_tensor(images[...]).double() - mean) / sd
-            splits[name] = (x.permute(0, 3, 1, 2).contiguous(),
+            splits[name] = ([normalized(f[name][m]) for m in modalities],
                             torch.as_tensor(f[name]["labels"][...]), list(f[name]["index"][...]))
         return splits, int(f.attrs["classes"])

@@ -4,7 +4,7 @@ from nets/archs, under the module names that states use (conv1.weight, norm1.run
 `build(arch, settings, shape, K)`: settings are {key: text} as in a config's net section, shape is
 (H, W, C) of one example; with several modalities {name: (H, W, C, tokens)} in their order, where
 tokens is the size of the vocabulary or 0. Nets of several modalities take as many arguments, images
-[N,C,H,W], features [N,W], tokens [N,W] in whole numbers."""
+[N,C,H,W], features and tokens [N,W]."""
 
 import math
 from collections import OrderedDict
@@ -128,11 +128,14 @@ def allcnn_depth(f, K):
                       f.get("bias", True))
 
 
-class Sum(nn.Module):
-    """Over the slots of [N, slots, D]."""
+class EmbeddingSum(nn.Embedding):
+    """The sum of the vectors of [N, slots] tokens; an empty slot's is 0."""
+
+    def __init__(self, tokens, features):
+        super().__init__(tokens, features, padding_idx=0)
 
     def forward(self, x):
-        return x.sum(1)
+        return super().forward(x.long()).sum(1)
 
 
 class Fused(nn.Module):
@@ -167,8 +170,7 @@ def encoder(shape, settings):
     f = Flat((H, W, C), {"norm": "none", **settings})
     if tokens:
         f.C = f.get("embedding", 32)
-        f.put("embed", nn.Embedding(tokens, f.C, padding_idx=0))
-        f.put("sum", Sum())
+        f.put("embed", EmbeddingSum(tokens, f.C))
     elif H > 1:
         for outputs in f.get("channels", [16, 32, 32]):
             f.block(outputs, stride=2, bias=not f.norm)

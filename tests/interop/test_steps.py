@@ -157,8 +157,7 @@ class Modality:
     def __init__(self, values, tokens):
         x = torch.as_tensor(values)
         self.shape = (*x.shape[1:], tokens)
-        flat = x.flatten(1) if x.shape[1] == 1 else x.permute(0, 3, 1, 2).contiguous()
-        self.x = flat.long() if tokens else flat
+        self.x = x.flatten(1) if x.shape[1] == 1 else x.permute(0, 3, 1, 2).contiguous()
 
 
 def dumped(build, seed):
