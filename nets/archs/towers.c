@@ -63,7 +63,7 @@ static int fuse(struct graph *g, const struct settings *s, int a, int b) {
 
 static int towers_build(struct graph *g, const struct settings *s, struct error *e) {
     (void)e;
-    int tap[NET_INPUTS];
+    int tap[NET_INPUTS] = {0}; /* one at least */
     g->he_normal = settings_is(s, "init", "he_normal");
     for (size_t m = 0; m < g->inputs_n; m++) tap[m] = encoder(g, s, m);
     for (size_t m = 0; m < g->inputs_n && settings_bool(s, "heads"); m++) graph_head(g, tap[m], m);
