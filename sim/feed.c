@@ -28,34 +28,43 @@ static struct placing augment(const struct config *c, uint32_t epoch, uint32_t i
     return p;
 }
 
+/* Constants of the channels, repeated for a few pixels: loops over them are as long for one channel as
+ * for three, and long enough for vectors. */
+enum { PATTERN_PIXELS = 16 };
 struct scaling {
-    real mean[DATA_CHANNELS], scale[DATA_CHANNELS]; /* (x - mean) * scale */
+    real mean[PATTERN_PIXELS * DATA_CHANNELS]; /* (x - mean) * scale */
+    real scale[PATTERN_PIXELS * DATA_CHANNELS];
 };
 
-static struct scaling scaling_of(const struct dataset *d, const struct modality *m) {
+static void scaling_make(struct scaling *s, const struct dataset *d, const struct modality *m) {
     const double unit = m->kind == MODALITY_TOKENS ? 1.0 : d->scale;
-    struct scaling s = {{0}, {0}};
-    for (size_t k = 0; k < m->C; k++) {
-        s.mean[k] = (real)m->mean[k];
-        s.scale[k] = (real)(unit / m->sd[k]);
+    for (size_t i = 0; i < PATTERN_PIXELS * m->C; i++) {
+        s->mean[i] = (real)m->mean[i % m->C];
+        s->scale[i] = (real)(unit / m->sd[i % m->C]);
     }
-    return s;
 }
 
-/* One row of n pixels that lie inside the image, as they lie. Written out for each kind of storage
- * and for grey, since every image of every batch passes here. */
+static void scale_bytes(const struct scaling *s, const uint8_t *x, size_t n, real *out) {
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) out[i] = ((real)x[i] - s->mean[i]) * s->scale[i];
+}
+
+static void scale_floats(const struct scaling *s, const float *x, size_t n, real *out) {
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) out[i] = ((real)x[i] - s->mean[i]) * s->scale[i];
+}
+
+/* One row of pixels that lie inside the image, as they lie; every image of every batch passes here. */
 static void place_whole(const struct modality *m, const struct scaling *s, const void *row,
                         real *out) {
-    const uint8_t *bytes = row;
-    const float *floats = row;
-    if (m->C == 1 && m->bytes)
-        for (size_t w = 0; w < m->W; w++) out[w] = ((real)bytes[w] - s->mean[0]) * s->scale[0];
-    else if (m->C == 1)
-        for (size_t w = 0; w < m->W; w++) out[w] = ((real)floats[w] - s->mean[0]) * s->scale[0];
-    else
-        for (size_t w = 0, i = 0; w < m->W; w++)
-            for (size_t k = 0; k < m->C; k++, i++)
-                out[i] = ((m->bytes ? (real)bytes[i] : (real)floats[i]) - s->mean[k]) * s->scale[k];
+    const size_t count = m->W * m->C, step = PATTERN_PIXELS * m->C;
+    for (size_t i = 0; i < count; i += step) {
+        size_t n = count - i < step ? count - i : step;
+        if (m->bytes)
+            scale_bytes(s, (const uint8_t *)row + i, n, out + i);
+        else
+            scale_floats(s, (const float *)row + i, n, out + i);
+    }
 }
 
 /* One row of pixels, from column `first` on, in steps of +1 or -1 (flipped). NULL: all black. */
@@ -105,7 +114,7 @@ void feed_assemble(const struct config *c, const struct feed_batch *b, struct ne
                    int32_t *label, void *scratch) {
     const struct dataset *d = b->view->data;
     struct scaling scaling[DATA_MODALITIES];
-    for (size_t m = 0; m < d->modalities_n; m++) scaling[m] = scaling_of(d, &d->modality[m]);
+    for (size_t m = 0; m < d->modalities_n; m++) scaling_make(&scaling[m], d, &d->modality[m]);
     for (size_t n = 0; n < b->n; n++) {
         size_t i = b->pick ? b->pick[b->first + n] : b->first + n;
         uint32_t index = view_index(b->view, i);
