@@ -299,7 +299,7 @@ static int map_read(struct resolver *r, const struct section *s, size_t i, const
         const struct node *of = is_given ? node_find(map, p.wraps) : NULL;
         status = wrapped_read(r, s, &p, shown, map, of, &inner);
         if (status) return status;
-        if (of->layer > tag_layer) tag_layer = of->layer;
+        if (of && of->layer > tag_layer) tag_layer = of->layer;
     }
     settings_init(values, s->params, p.params);
     settings_append(values, inner.params);
@@ -416,6 +416,7 @@ static int check_probes(struct resolver *r) {
         if (!strcmp(r->sections[i].path, "deficits")) deficits = r->sections[i].registry;
     if (!settings_is_set(&r->c->fisher, "deficit_probes")) return STATUS_OK;
     const char *name = settings_text(&r->c->fisher, "deficit_probes");
+    assert(deficits && "the schema has a section of deficits");
     if (registry_find(deficits, name, &p)) return STATUS_OK;
     return refuse_plugin(r, deficits, "fisher.deficit_probes",
                          node_near(r->root, "fisher.deficit_probes"), name);

@@ -63,7 +63,7 @@ static void sheet_text(struct sheet *s, size_t x, size_t y, size_t zoom, size_t 
 static uint8_t shade(const struct modality *m, const void *x, size_t i) {
     const size_t c = i % m->C, column = i / m->C % m->W;
     const bool is_hidden = column < m->hidden_left || column >= m->W - m->hidden_right;
-    if (m->bytes) return is_hidden ? (uint8_t)(m->mean[c] + 0.5) : ((const uint8_t *)x)[i];
+    if (m->bytes) return is_hidden ? (uint8_t)lround(m->mean[c]) : ((const uint8_t *)x)[i];
     const double v = is_hidden ? m->mean[c] : (double)((const float *)x)[i];
     return (uint8_t)fmin(255,
                          fmax(0, floor(255 * ((v - m->mean[c]) / (6 * m->sd[c]) + 0.5) + 0.5)));

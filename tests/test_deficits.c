@@ -88,6 +88,10 @@ static void set(struct settings *s, const char *key, const char *text) {
     if (settings_set(s, key, text, &e)) fail_msg("%s", e.text);
 }
 
+static bool same_bytes(const void *a, const void *b, size_t n) {
+    return memcmp(a, b, n) == 0;
+}
+
 static struct deficit_context context(const struct modality *m, uint32_t index, double severity) {
     return (struct deficit_context){.modality = m,
                                     .K = K,
@@ -898,8 +902,8 @@ static void severity_of_missing_tokens_is_the_fraction_of_examples(void **state)
         struct deficit_context c = context(&question, i, 0.4);
         float *x = image_create(&question);
         spoil(deficit_find("modality_off"), &s, &c, x);
-        const bool is_off = memcmp(x, empty, sizeof empty) == 0;
-        assert_true(is_off || memcmp(x, clean, modality_bytes(&question)) == 0);
+        const bool is_off = same_bytes(x, empty, sizeof empty);
+        assert_true(is_off || same_bytes(x, clean, modality_bytes(&question)));
         off += is_off;
         free(x);
     }

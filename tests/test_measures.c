@@ -128,7 +128,7 @@ struct rsv {
 };
 
 static struct rsv rsv_of(const struct measure_context *c) {
-    struct rsv r;
+    struct rsv r = {0};
     struct error e = {0};
     double *out[] = {&r.median, &r.mean, &r.undefined, r.histogram};
     const struct measure *m = measure_find("rsv");
@@ -312,7 +312,7 @@ static void rsv_of_any_net_is_that_of_inputs_put_together_by_hand(void **unused)
     enum { ANCHORS = 32, PARTNERS = 128 };
     struct net *net = make(&DEEP, PICTURE, 2);
     uint32_t order[MANY], partner[PARTNERS];
-    double value[ANCHORS * UNITS];
+    double value[ANCHORS * UNITS] = {0};
     size_t n = 0;
     for (uint32_t i = 0; i < MANY; i++) order[i] = i;
     struct rng rng = rng_stream(11, "rsv", 0, 0);
@@ -377,7 +377,7 @@ static double slow_accuracy(struct net *net, size_t only, size_t n, const double
 
 static void check_only(struct net *net, size_t n, size_t batch, double *mean_accuracy) {
     struct error e = {0};
-    double accuracy[2], *out[] = {accuracy, mean_accuracy};
+    double accuracy[2] = {0}, *out[] = {accuracy, mean_accuracy};
     struct measure_context c = context_of(net, n, batch);
     const struct measure *m = measure_find("modality_accuracy");
     assert_int_equal(m->check(net, &e), 0);
@@ -390,7 +390,7 @@ static void check_only(struct net *net, size_t n, size_t batch, double *mean_acc
 
 static void one_modality_alone_is_a_pass_with_the_others_at_0(void **unused) {
     (void)unused;
-    double means[2];
+    double means[2] = {0};
     struct net *linear = make(&LINEAR, SOUNDS, 2), *deep = make(&DEEP, PICTURE, 2);
     check_only(linear, MANY, BATCH, means);
     check_only(linear, 7, 5, means);
@@ -401,7 +401,7 @@ static void one_modality_alone_is_a_pass_with_the_others_at_0(void **unused) {
 
 /* The mean output of a linear encoder is its output for the mean input. */
 static void check_means(struct net *net) {
-    double mean[2][3] = {{0}}, means[2];
+    double mean[2][3] = {{0}}, means[2] = {0};
     for (size_t m = 0; m < 2; m++)
         for (size_t i = 0; i < MANY; i++)
             for (size_t k = 0; k < 3; k++) mean[m][k] += number_of(m, i, k) / MANY;
@@ -442,7 +442,7 @@ static void who_knows_the_answer_alone_keeps_it_alone(void **unused) {
     set_param(net, "ear_b.bias", zero);
     set_param(net, "out.weight", out);
     set_param(net, "out.bias", zero);
-    double zeroed[2], means[2], *all[] = {zeroed, means};
+    double zeroed[2] = {0}, means[2] = {0}, *all[] = {zeroed, means};
     struct measure_context c = context_of(net, 99, BATCH);
     c.test.feed = feed_told;
     assert_int_equal(measure_find("modality_accuracy")->measure(&c, all, NULL), 0);
@@ -486,7 +486,7 @@ static void one_example_is_enough_to_be_alive(void **unused) {
     (void)unused;
     struct net *net = make(&DEEP, PICTURE, 2);
     real weight[UNITS * 6] = {0}, bias[UNITS];
-    double dead[LAYERS], *out[] = {dead}, most = 0;
+    double dead[LAYERS] = {0}, *out[] = {dead}, most = 0;
     size_t at = 0;
     for (size_t i = 0; i < 49; i++)
         if (number_of(1, i, 0) > most) most = number_of(1, at = i, 0);
@@ -508,7 +508,7 @@ static void one_example_is_enough_to_be_alive(void **unused) {
 static void branch_norms_are_those_of_their_layers(void **unused) {
     (void)unused;
     struct net *net = make(&DEEP, PICTURE, 2);
-    double layer[LAYERS], branch[BRANCHES], *out[] = {layer, branch};
+    double layer[LAYERS] = {0}, branch[BRANCHES] = {0}, *out[] = {layer, branch};
     size_t n;
     const char *const *names = net_branches(net, &n);
     assert_int_equal(n, BRANCHES);

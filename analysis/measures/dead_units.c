@@ -16,7 +16,7 @@ static size_t channels_count(const struct net *net) {
 }
 
 static void mark(const struct tensor *y, size_t N, bool *alive) {
-    for (size_t n = 0; n < N && memchr(alive, false, y->C); n++)
+    for (size_t n = 0; n < N && memchr(alive, 0, y->C); n++)
         for (size_t h = 0; h < y->H; h++)
             for (size_t w = 0; w < y->W; w++) {
                 const real *v = tensor_at(y, n, h, w);

@@ -320,8 +320,11 @@ static int groups_read(const struct user_file *f, struct dataset *d, struct erro
                          d->K);
     int64_t *group = calloc(d->K, sizeof *group);
     d->class_group = calloc(d->K, 1);
-    int status = group && d->class_group ? STATUS_OK : error_set(e, STATUS_FAILED, "out of memory");
-    if (!status) status = user_status(h5_get_ints(f->r, name, group, e), e);
+    if (!group || !d->class_group) {
+        free(group);
+        return error_set(e, STATUS_FAILED, "out of memory");
+    }
+    int status = user_status(h5_get_ints(f->r, name, group, e), e);
     for (size_t c = 0; c < d->K && !status; c++) {
         d->class_group[c] = (uint8_t)group[c];
         if (group[c] < 0 || group[c] > GROUPS_MAX)
