@@ -193,7 +193,7 @@ static void a_run_is_rebuilt_from_its_role(void **folder) {
     struct sweep s = plan_of(folder, "rebuilt", NULL);
     for (size_t i = 0; i < s.tree.runs_n; i++) {
         struct config c, parsed;
-        struct dataset *d;
+        struct dataset *d = NULL;
         struct timeline direct, dumped;
         struct error e = {0};
         if (tree_config(&s.tree, i, &c, &e) || tree_data(&s.tree, i, &d, &e))
