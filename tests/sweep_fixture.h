@@ -12,20 +12,22 @@
 #include "sim/log.h"
 #include "tests/run_fixture.h"
 
+/* A run of milliseconds, blurred until an epoch that a sweep chooses, with 3 epochs behind it. */
+#define SMALL_RUN                                                                                  \
+    "data: {set: optotypes, train: 24, test: 8}\n"                                                 \
+    "net: {arch: convfc, channels: [2, 2, 2], fc: 4}\n"                                            \
+    "train:\n"                                                                                     \
+    "  batch: 12\n"                                                                                \
+    "  epochs: {after_removal: 3}\n"                                                               \
+    "  lr: {base: 0.05, schedule: exponential, gamma: 0.9}\n"                                      \
+    "deficits:\n"                                                                                  \
+    "  - {type: blur, kernel: area, factor: 4, from: 0, until: 0}\n"                               \
+    "fisher: {probes: 0}\n"                                                                        \
+    "eval: {deficit: false}\n"
+
 /* Blur until epoch 0, 2 or 4, 3 epochs behind it: the run of removal 4 keeps state 2. Short logs. */
 __attribute__((unused)) static const char small[] =
-    "experiment: small\n"
-    "data: {set: optotypes, train: 24, test: 8}\n"
-    "net: {arch: convfc, channels: [2, 2, 2], fc: 4}\n"
-    "train:\n"
-    "  batch: 12\n"
-    "  epochs: {after_removal: 3}\n"
-    "  lr: {base: 0.05, schedule: exponential, gamma: 0.9}\n"
-    "deficits:\n"
-    "  - {type: blur, kernel: area, factor: 4, from: 0, until: 0}\n"
-    "fisher: {probes: 0}\n"
-    "eval: {deficit: false}\n"
-    "sweep:\n"
+    "experiment: small\n" SMALL_RUN "sweep:\n"
     "  axes:\n"
     "    removal: {key: \"deficits[0].until\", values: [0, 2, 4]}\n"
     "    seed: [1]\n";

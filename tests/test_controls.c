@@ -6,18 +6,7 @@
 
 /* Removal 2 or 4, 3 epochs behind it, with and without a remedy that lasts as long as the blur. */
 static const char remedies[] =
-    "experiment: remedies\n"
-    "data: {set: optotypes, train: 24, test: 8}\n"
-    "net: {arch: convfc, channels: [2, 2, 2], fc: 4}\n"
-    "train:\n"
-    "  batch: 12\n"
-    "  epochs: {after_removal: 3}\n"
-    "  lr: {base: 0.05, schedule: exponential, gamma: 0.9}\n"
-    "deficits:\n"
-    "  - {type: blur, kernel: area, factor: 4, from: 0, until: 0}\n"
-    "fisher: {probes: 0}\n"
-    "eval: {deficit: false}\n"
-    "sweep:\n"
+    "experiment: remedies\n" SMALL_RUN "sweep:\n"
     "  controls: [twin, lr_clock, stabilizer_on_clean]\n"
     "  axes:\n"
     "    removal: {key: \"deficits[0].until\", values: [2, 4]}\n"
