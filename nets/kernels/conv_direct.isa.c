@@ -21,160 +21,15 @@
 #include <string.h>
 
 #include "nets/kernels/conv.h"
-
-/* A loop that is unrolled whole (clang-format knows the name). Checks of every access and of every
- * sum would take minutes to compile: in checked builds the loops stay rolled, and the tiles are
- * left to the address sanitizer alone. */
-#if defined __has_feature
-#define SANITIZED __has_feature(address_sanitizer)
-#elif defined __SANITIZE_ADDRESS__
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-#if defined __clang__ && SANITIZED
-#define UNROLL _Pragma("nounroll")
-#elif defined __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#elif SANITIZED
-#define UNROLL _Pragma("GCC unroll 1")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define foreach(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
-#define IN_TILE       static __attribute__((no_sanitize("undefined")))
-#define INLINE        inline __attribute__((always_inline))
-#define OUTLINE       __attribute__((noinline))
+#include "nets/kernels/conv_tiles.h"
 
 enum {
-    VECTORS_MOST = 3,
-    SUMS_FEW = 8,   /* fewer than a multiply-add's latency times those begun per cycle */
-    TILE_MOST = 12, /* pixels or inputs of a tile: as addresses they need registers too */
     TAPS_MOST = 16, /* rows or columns of a kernel */
     BANDS = 2 * TAPS_MOST + 2,
     PIXELS_IN_CACHE = 128, /* of dy, and the lines of x beside them, while all weights pass */
-    ALIGN = 64
 };
 
-/* Pixels that see the same taps, on `lines` lines of `tiles` tiles. Steps are counted in reals. */
-struct patch {
-    const real *in, *w, *bias; /* the first tap of the first pixel */
-    real *out;
-    ptrdiff_t rows, run;         /* tap rows, inputs of each */
-    ptrdiff_t in_row, w_row;     /* from one tap row to the next */
-    ptrdiff_t in_step, out_step; /* from one pixel of a line to the next */
-    ptrdiff_t in_line, out_line;
-    ptrdiff_t lines, tiles;
-    ptrdiff_t width; /* channels to store */
-};
-
-/* `tiles` times n inputs, x[0..), of every pixel, times the gradients at that pixel. */
-struct strip {
-    const real *x, *dy;
-    ptrdiff_t tiles, lines, pixels;
-    ptrdiff_t x_line, x_step, dy_line, dy_step;
-    real *partial; /* sums so far of this image */
-    bool starts;   /* from zero, not from partial */
-    bool ends;     /* into dw, not into partial */
-    real *dw;
-    ptrdiff_t dw_step, width;
-};
-
-typedef void correlate_fn(const struct patch *g);
-typedef void weigh_fn(const struct strip *g);
-
-struct tiles {
-    ptrdiff_t lanes;
-    correlate_fn *correlate[VECTORS_MOST][TILE_MOST];
-    weigh_fn *weigh[VECTORS_MOST][TILE_MOST];
-};
-
-/* The tiles that exist, (n, vectors): n x vectors sums, the vectors of an operand and one more. */
-#define TILES_TO_4(X, v)  X(1, v) X(2, v) X(3, v) X(4, v)
-#define TILES_TO_6(X, v)  TILES_TO_4(X, v) X(5, v) X(6, v)
-#define TILES_TO_8(X, v)  TILES_TO_6(X, v) X(7, v) X(8, v)
-#define TILES_TO_12(X, v) TILES_TO_8(X, v) X(9, v) X(10, v) X(11, v) X(12, v)
-#if defined __AVX512F__ || defined __aarch64__
-#define EACH_TILE(X) TILES_TO_12(X, 1) TILES_TO_8(X, 2) TILES_TO_8(X, 3) /* 32 registers */
-static const ptrdiff_t tile_most[] = {0, 12, 8, 8};
-#else
-#define EACH_TILE(X) TILES_TO_12(X, 1) TILES_TO_6(X, 2) TILES_TO_4(X, 3) /* 16 registers */
-static const ptrdiff_t tile_most[] = {0, 12, 6, 4};
-#endif
-
-/* LANES must be a plain number: it becomes part of names. */
-#if defined __AVX512F__ && !defined REAL_IS_DOUBLE
-#define LANES 16
-#include "nets/kernels/conv_tile.h"
-#define LANES 8
-#include "nets/kernels/conv_tile.h"
-#define TILES_WIDE tiles_16
-#define TILES      tiles_8
-#elif defined __AVX512F__
-#define LANES 8
-#include "nets/kernels/conv_tile.h"
-#define LANES 4
-#include "nets/kernels/conv_tile.h"
-#define TILES_WIDE tiles_8
-#define TILES      tiles_4
-#elif defined __AVX__ && !defined REAL_IS_DOUBLE
-#define LANES 8
-#include "nets/kernels/conv_tile.h"
-#define TILES tiles_8
-#elif defined __AVX__ || !defined REAL_IS_DOUBLE
-#define LANES 4
-#include "nets/kernels/conv_tile.h"
-#define TILES tiles_4
-#else
-#define LANES 2
-#include "nets/kernels/conv_tile.h"
-#define TILES tiles_2
-#endif
-
-/* ---- cutting channels, pixels and taps ---- */
-
-static ptrdiff_t up(ptrdiff_t a, ptrdiff_t b) {
-    return (a + b - 1) / b;
-}
-static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) {
-    return a < b ? a : b;
-}
-static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) {
-    return a > b ? a : b;
-}
-
-/* Wide vectors unless they would carry more padding. */
-static const struct tiles *tiles_for(ptrdiff_t channels) {
-#ifdef TILES_WIDE
-    if (up(channels, TILES.lanes) % 2 == 0) return &TILES_WIDE;
-#endif
-    (void)channels;
-    return &TILES;
-}
-
-static ptrdiff_t padded(ptrdiff_t channels) {
-    const ptrdiff_t lanes = tiles_for(channels)->lanes;
-    return up(channels, lanes) * lanes;
-}
-
-/* Channels [first, first + width), in `vectors` vectors: blocks as equal as can be. */
-struct block {
-    ptrdiff_t first, width, vectors, lanes; /* lanes: of all its vectors */
-};
-
-static ptrdiff_t blocks(ptrdiff_t channels) {
-    return up(up(channels, tiles_for(channels)->lanes), VECTORS_MOST);
-}
-
-static struct block block_at(ptrdiff_t channels, ptrdiff_t i) {
-    const ptrdiff_t lanes = tiles_for(channels)->lanes, n = blocks(channels);
-    const ptrdiff_t vectors = up(channels, lanes), more = vectors % n;
-    struct block b = {.vectors = vectors / n + (i < more)};
-    b.first = (vectors / n * i + least(i, more)) * lanes;
-    b.lanes = b.vectors * lanes;
-    b.width = least(b.lanes, channels - b.first);
-    return b;
-}
+/* ---- cutting pixels and taps ---- */
 
 /* One direction of a correlation: output i sees inputs i * stride - pad + t, t in [0, taps). */
 struct axis {
@@ -232,19 +87,6 @@ static void correlation_cut(struct correlation *c, bool joined) {
     c->column_bands_n = (joined ? bands_join : bands_make)(&c->columns, c->column_bands);
 }
 
-/* Lines of `length` pixels, in as few tiles as possible and these as equal as possible. */
-static void patch_run(const struct tiles *tiles, ptrdiff_t vectors, ptrdiff_t length,
-                      struct patch *g) {
-    const ptrdiff_t n = up(length, tile_most[vectors]), size = length / n, larger = length % n;
-    correlate_fn *const *run = tiles->correlate[vectors - 1];
-    g->tiles = larger;
-    if (larger) run[size](g);
-    g->in += larger * (size + 1) * g->in_step;
-    g->out += larger * (size + 1) * g->out_step;
-    g->tiles = n - larger;
-    run[size - 1](g);
-}
-
 /* Lines go along the rows, or along the columns where that takes fewer tiles. */
 static void patch_turn(struct patch *g, ptrdiff_t *length, ptrdiff_t tile) {
     if (up(*length, tile) * g->lines <= up(g->lines, tile) * *length) return;
@@ -281,7 +123,7 @@ static void correlate_bands(const struct correlation *c, const struct block *b,
         .lines = rows->last - rows->first,
         .width = b->width,
     };
-    patch_turn(&g, &length, tile_most[b->vectors]);
+    patch_turn(&g, &length, c->tiles->most[b->vectors]);
     patch_run(c->tiles, b->vectors, length, &g);
 }
 
@@ -493,20 +335,6 @@ static void tail_gather(const struct weighing *g, const struct block *b) {
         }
 }
 
-/* `inputs` neighbours in as few tiles as possible and these as equal as possible. */
-static void strip_run(const struct tiles *tiles, const struct block *b, ptrdiff_t inputs,
-                      struct strip *t) {
-    const ptrdiff_t n = up(inputs, tile_most[b->vectors]), size = inputs / n, larger = inputs % n;
-    weigh_fn *const *run = tiles->weigh[b->vectors - 1];
-    t->tiles = larger;
-    if (larger) run[size](t);
-    t->x += larger * (size + 1);
-    t->partial += larger * (size + 1) * b->lanes;
-    t->dw += larger * (size + 1) * t->dw_step;
-    t->tiles = n - larger;
-    run[size - 1](t);
-}
-
 /* The weights of tap (r, s), or of (r, s) and the taps right of it when joined. */
 static void weigh_tap(const struct weighing *g, const struct block *b, ptrdiff_t r, ptrdiff_t s) {
     const struct sizes *z = &g->z;
@@ -566,10 +394,8 @@ static void backward_weights(const struct conv_shape *s, const struct tensor *x,
     }
 }
 
-#define NAME_(isa) conv_direct_##isa
-#define NAME(isa)  NAME_(isa)
-extern const struct conv_kernel NAME(ISA);
-const struct conv_kernel NAME(ISA) = {
+extern const struct conv_kernel ISA_NAME(conv_direct);
+const struct conv_kernel ISA_NAME(conv_direct) = {
     .name = "direct",
     .covers = covers,
     .scratch = scratch_size,

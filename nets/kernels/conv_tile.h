@@ -1,4 +1,4 @@
-/* The register tiles of conv_direct.isa.c, for vectors of LANES numbers. Included once per LANES
+/* The register tiles of conv_tiles.isa.c, for vectors of LANES numbers. Included once per LANES
  * (so there is no guard); leaves behind the table tiles_<LANES>.
  *
  * Both tiles keep `n` x `vectors` sums. The two are constants after inlining, so that the loops
@@ -138,6 +138,7 @@ EACH_TILE(INSTANCE)
 #define WEIGH(n, v)     [v - 1][n - 1] = WIDE(JOIN(weigh, n##_##v)),
 static const struct tiles WIDE(tiles) = {
     .lanes = LANES,
+    .most = MOST,
     .correlate = {EACH_TILE(CORRELATE)},
     .weigh = {EACH_TILE(WEIGH)},
 };
