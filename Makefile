@@ -57,7 +57,7 @@ CHAOS   := $(BUILD)/tests/chaos
 CHAOTIC := $(CHAOS)/chaos $(CHAOS)/same $(CHAOS)/kill.so
 EXTENDED := $(BUILD)/tests/extending
 BENCH   := $(BUILD)/bench
-BENCH_PARTS := $(BENCH)/machine.o $(BENCH)/load.o $(ISAS:%=$(BENCH)/peak.%.o)
+BENCH_PARTS := $(BENCH)/machine.o $(BENCH)/load.o $(BENCH)/images.o $(ISAS:%=$(BENCH)/peak.%.o)
 GEN     := $(BUILD)/gen/version.h $(BUILD)/gen/flags
 
 CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
@@ -125,12 +125,13 @@ reproduce-achille2019-sensitivity: # ten minutes
 	@$(AGAIN) all
 	IMPRINT=$(BINARY) scripts/reproduce achille2019-sensitivity configs/achille2019/sensitivity.yaml
 
-# Training steps, ops and Fisher traces beside PyTorch's, into bench/results; QUICK=1: a look, printed only.
+# Training steps, Fisher traces, ops, a sweep, beside PyTorch's, into bench/results, in 20 minutes; QUICK=1: a
+# look, printed only.
 bench:
 	@scripts/deps build
 	-@scripts/deps bench
-	@$(AGAIN) $(BENCH)/bench
-	@/usr/bin/python3 bench/run.py $(if $(filter 1,$(QUICK)),--quick) $(BENCH)/bench $(NETWORKS)
+	@$(AGAIN) $(BINARY) $(BENCH)/bench $(BENCH)/timed
+	@/usr/bin/python3 bench/run.py $(if $(filter 1,$(QUICK)),--quick) $(BUILD) $(NETWORKS)
 
 # Instructions of a training step against bench/counts.txt, under valgrind; UPDATE=1 writes them anew.
 bench-count:
@@ -227,6 +228,10 @@ $(EXTENDED)/imprint: docs/extending.md tests/listings $(REGISTRIES) $(BUILD)/sim
 $(BUILD)/bench/%: bench/%.c $(BENCH_PARTS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(COMPILE) -MMD -MP -o $@ $< $(BENCH_PARTS) $(LIBRARY) $(LIBS)
+
+# imprint with a stopwatch: calls of these pass through bench/timed.c.
+$(BENCH)/timed: LIBS += $(patsubst %,-Wl$(comma)--wrap=%,net_forward net_backward net_loss fisher_trace optimizer_find \
+                          feed_assemble view_make state_save rows_save log_write)
 
 # Both are rewritten only when they change: `flags` rebuilds everything when the compiler or a
 # flag changed under the same folder, version.h what names the commit.

@@ -12,6 +12,7 @@
  *   pass SECONDS                               forward in evaluation mode, and backward
  *   fisher ESTIMATOR SECONDS                   Fisher traces over the batch
  *   ops SECONDS                                each of its convolutions and linear ops, alone
+ *   images PATH H W C K TRAIN TEST             a data set for whole runs, see images.h
  *   quit
  *
  * SETTINGS are "width=0.25;norm=none", or "-"; an answer {"error": ...} says what went wrong. */
@@ -21,6 +22,7 @@
 #include <string.h>
 
 #include "base/system.h"
+#include "bench/images.h"
 #include "bench/load.h"
 #include "bench/machine.h"
 #include "sim/numerics.h"
@@ -124,13 +126,30 @@ static void put_params(const struct net *net) {
     printf("], \"params\": %zu", params);
 }
 
+static int read_numbers(char **word, size_t n, size_t *number, struct error *e) {
+    for (size_t i = 0; i < n; i++) {
+        number[i] = strtoull(word[i], NULL, 10);
+        if (number[i] < 1 || number[i] > 1 << 16)
+            return error_set(e, STATUS_USAGE, "'%s' is no number in 1..65536", word[i]);
+    }
+    return STATUS_OK;
+}
+
+static int answer_images(struct bench *b, char **word, struct error *e) {
+    (void)b;
+    size_t n[6];
+    int status = read_numbers(word + 2, 6, n, e);
+    if (status) return status;
+    struct images_spec spec = {n[0], n[1], n[2], n[3], n[4], n[5]};
+    status = images_save(&spec, word[1], e);
+    if (!status) printf("{}\n");
+    return status;
+}
+
 static int answer_net(struct bench *b, char **word, struct error *e) {
     size_t number[6];
-    for (int i = 0; i < 6; i++) {
-        number[i] = strtoull(word[3 + i], NULL, 10);
-        if (number[i] < 1 || number[i] > 1 << 16)
-            return error_set(e, STATUS_USAGE, "'%s' is no number in 1..65536", word[3 + i]);
-    }
+    int status = read_numbers(word + 3, 6, number, e);
+    if (status) return status;
     struct load_spec spec = {.arch = word[1],
                              .settings = word[2],
                              .H = number[0],
@@ -140,14 +159,14 @@ static int answer_net(struct bench *b, char **word, struct error *e) {
                              .batch = number[4],
                              .threads = (int)number[5]};
     net_drop(b);
-    int status = load_create(&b->load, &spec, e);
+    status = load_create(&b->load, &spec, e);
     if (status) return status;
     b->has_load = true;
     struct load_flops flops = load_flops(&b->load);
     printf("{\"params\": %zu, \"forward\": %.17g, \"step\": %.17g, ", net_params_count(b->load.net),
            flops.forward, flops.step);
     put_number("loss", load_loss(&b->load));
-    printf(", ");
+    printf(", \"activations\": %zu, ", load_activations(&b->load));
     put_params(b->load.net);
     printf("}\n");
     return STATUS_OK;
@@ -298,7 +317,7 @@ static const struct request REQUESTS[] = {
     {"memory", 2, false, answer_memory},   {"net", 9, false, answer_net},
     {"save", 2, true, answer_save},        {"train", 2, true, answer_train},
     {"pass", 2, true, answer_pass},        {"fisher", 3, true, answer_fisher},
-    {"ops", 2, true, answer_ops},
+    {"ops", 2, true, answer_ops},          {"images", 8, false, answer_images},
 };
 
 static int answer(struct bench *b, char *line, struct error *e) {

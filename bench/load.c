@@ -111,6 +111,17 @@ struct load_flops load_flops(const struct load *l) {
     return sum;
 }
 
+size_t load_activations(const struct load *l) {
+    size_t reals = 0;
+    for (size_t v = 0; v < l->graph.values_n; v++) {
+        const struct value *value = &l->graph.values[v];
+        const struct op_type *from =
+            value->producer < 0 ? NULL : l->graph.ops[value->producer].type;
+        if (!from || !(from->view || from->in_place)) reals += value->H * value->W * value->C;
+    }
+    return reals * l->batch * sizeof(real);
+}
+
 /* ---- working --------------------------------------------------------------------------------- */
 
 static void batch_feed(const struct load *l, struct net *net, size_t first, size_t n) {
