@@ -24,9 +24,11 @@
 #include "nets/kernels/conv_tiles.h"
 
 enum {
+    SUMS_LEAST = 8, /* of a tile that waits for nothing */
     TAPS_MOST = 16, /* rows or columns of a kernel */
     BANDS = 2 * TAPS_MOST + 2,
-    PIXELS_IN_CACHE = 128, /* of dy, and the lines of x beside them, while all weights pass */
+    PIXELS_IN_CACHE = 128,   /* of dy, and the lines of x beside them, while all weights pass */
+    GROUP_BYTES = 256 << 10, /* of images, inputs and outputs, whose pixels share tiles */
 };
 
 /* ---- cutting pixels and taps ---- */
@@ -70,9 +72,10 @@ struct correlation {
     struct band row_bands[BANDS], column_bands[BANDS];
     ptrdiff_t row_bands_n, column_bands_n;
     ptrdiff_t depth, width; /* input, output channels */
-    ptrdiff_t in_row, in_pixel, out_row, out_pixel;
-    const real *w;    /* [block][R][S][depth][lanes of the block] */
-    const real *bias; /* [padded(width)] */
+    ptrdiff_t in_image, in_row, in_pixel, out_image, out_row, out_pixel;
+    bool across[BANDS][BANDS]; /* tiles of this pair of bands go across the images of a group */
+    const real *w;             /* [block][R][S][depth][lanes of the block] */
+    const real *bias;          /* [padded(width)] */
 };
 
 /* One band of all outputs, whose taps in the padding read the halo. */
@@ -81,31 +84,70 @@ static ptrdiff_t bands_join(const struct axis *a, struct band *bands) {
     return 1;
 }
 
-static void correlation_cut(struct correlation *c, bool joined) {
+/* What a tile of n pixels takes for each input: multiply-adds, which cannot be fewer than hide
+ * their own latency, and the loads. */
+static ptrdiff_t tile_cost(ptrdiff_t n, ptrdiff_t vectors) {
+    return most(n * vectors, SUMS_LEAST) + (n + vectors) / 2;
+}
+
+/* What a line of `length` pixels takes. */
+static ptrdiff_t line_cost(const struct tiles *tiles, ptrdiff_t vectors, ptrdiff_t length) {
+    const ptrdiff_t n = up(length, tiles->most[vectors]), size = length / n, larger = length % n;
+    return larger * tile_cost(size + 1, vectors) + (n - larger) * tile_cost(size, vectors);
+}
+
+static ptrdiff_t band_length(const struct band *b) {
+    return b->last - b->first;
+}
+
+/* Corners and small images have too few pixels side by side. */
+static bool pays_across(const struct correlation *c, const struct band *rows,
+                        const struct band *columns, ptrdiff_t images) {
+    const ptrdiff_t vectors = block_at(c->width, 0).vectors;
+    const ptrdiff_t n = band_length(rows), m = band_length(columns);
+    const ptrdiff_t along =
+        least(n * line_cost(c->tiles, vectors, m), m * line_cost(c->tiles, vectors, n)) * images;
+    return images > 1 && 10 * n * m * line_cost(c->tiles, vectors, images) < 9 * along;
+}
+
+static void correlation_cut(struct correlation *c, bool joined, ptrdiff_t group) {
     c->tiles = tiles_for(c->width);
     c->row_bands_n = (joined ? bands_join : bands_make)(&c->rows, c->row_bands);
     c->column_bands_n = (joined ? bands_join : bands_make)(&c->columns, c->column_bands);
+    for (ptrdiff_t r = 0; r < c->row_bands_n; r++)
+        for (ptrdiff_t s = 0; s < c->column_bands_n; s++)
+            c->across[r][s] = pays_across(c, &c->row_bands[r], &c->column_bands[s], group);
 }
 
-/* Lines go along the rows, or along the columns where that takes fewer tiles. */
-static void patch_turn(struct patch *g, ptrdiff_t *length, ptrdiff_t tile) {
-    if (up(*length, tile) * g->lines <= up(g->lines, tile) * *length) return;
-    const struct patch old = *g;
-    g->in_step = old.in_line, g->in_line = old.in_step;
-    g->out_step = old.out_line, g->out_line = old.out_step;
-    g->lines = *length;
-    *length = old.lines;
+/* A direction of outputs: how many, and the steps between them. */
+struct extent {
+    ptrdiff_t n, in, out;
+};
+
+/* Tiles go along `line`, one line after the other. */
+static void patch_lines(const struct tiles *tiles, ptrdiff_t vectors, const struct extent *line,
+                        const struct extent *lines, struct patch g) {
+    g.in_step = line->in, g.out_step = line->out;
+    g.in_line = lines->in, g.out_line = lines->out;
+    g.lines = lines->n;
+    patch_run(tiles, vectors, line->n, &g);
 }
 
+/* One pair of bands of so many images: tiles go across the images, or image after image along the
+ * rows, or along the columns where that takes fewer tiles. */
 static void correlate_bands(const struct correlation *c, const struct block *b,
-                            const struct band *rows, const struct band *columns, const real *in,
-                            real *out) {
+                            const struct band *rows, const struct band *columns, ptrdiff_t images,
+                            const real *in, real *out) {
     const ptrdiff_t first_row = rows->first * c->rows.stride - c->rows.pad + rows->tap0;
     const ptrdiff_t first_column =
         columns->first * c->columns.stride - c->columns.pad + columns->tap0;
     const ptrdiff_t w_pixel = c->depth * b->lanes, w_row = c->columns.taps * w_pixel;
     const bool seen = rows->tap1 > rows->tap0 && columns->tap1 > columns->tap0;
-    ptrdiff_t length = columns->last - columns->first;
+    const struct extent across = {band_length(columns), c->columns.stride * c->in_pixel,
+                                  c->out_pixel};
+    const struct extent down = {band_length(rows), c->rows.stride * c->in_row, c->out_row};
+    const struct extent deep = {images, c->in_image, c->out_image};
+    const ptrdiff_t tile = c->tiles->most[b->vectors];
     struct patch g = {
         .in = seen ? in + first_row * c->in_row + first_column * c->in_pixel : in,
         .w = c->w + c->rows.taps * c->columns.taps * c->depth * b->first + rows->tap0 * w_row +
@@ -116,26 +158,51 @@ static void correlate_bands(const struct correlation *c, const struct block *b,
         .run = (columns->tap1 - columns->tap0) * c->depth,
         .in_row = c->in_row,
         .w_row = w_row,
-        .in_step = c->columns.stride * c->in_pixel,
-        .out_step = c->out_pixel,
-        .in_line = c->rows.stride * c->in_row,
-        .out_line = c->out_row,
-        .lines = rows->last - rows->first,
         .width = b->width,
     };
-    patch_turn(&g, &length, c->tiles->most[b->vectors]);
-    patch_run(c->tiles, b->vectors, length, &g);
+    if (images > 1) {
+        for (ptrdiff_t i = 0; i < down.n; i++, g.in += down.in, g.out += down.out)
+            patch_lines(c->tiles, b->vectors, &deep, &across, g);
+    } else if (up(across.n, tile) * down.n <= up(down.n, tile) * across.n) {
+        patch_lines(c->tiles, b->vectors, &across, &down, g);
+    } else {
+        patch_lines(c->tiles, b->vectors, &down, &across, g);
+    }
 }
 
-/* in: pixel (0, 0) of the image; out: the first output. */
-static void correlate_image(const struct correlation *c, const real *in, real *out) {
+/* The pairs of bands whose tiles go across images, or the others. */
+static void correlate_pairs(const struct correlation *c, const struct block *b, bool across,
+                            ptrdiff_t images, const real *in, real *out) {
+    for (ptrdiff_t r = 0; r < c->row_bands_n; r++)
+        for (ptrdiff_t s = 0; s < c->column_bands_n; s++)
+            if (c->across[r][s] == across)
+                correlate_bands(c, b, &c->row_bands[r], &c->column_bands[s], images, in, out);
+}
+
+/* in: pixel (0, 0) of the first image; out: its first output. */
+static void correlate_images(const struct correlation *c, ptrdiff_t images, const real *in,
+                             real *out) {
     const ptrdiff_t n = blocks(c->width);
     for (ptrdiff_t i = 0; i < n; i++) {
         const struct block b = block_at(c->width, i);
-        for (ptrdiff_t r = 0; r < c->row_bands_n; r++)
-            for (ptrdiff_t s = 0; s < c->column_bands_n; s++)
-                correlate_bands(c, &b, &c->row_bands[r], &c->column_bands[s], in, out);
+        for (ptrdiff_t m = 0; m < images; m++)
+            correlate_pairs(c, &b, false, 1, in + m * c->in_image, out + m * c->out_image);
+        correlate_pairs(c, &b, true, images, in, out);
     }
+}
+
+/* Images [first, last) of these tensors, whose outputs begin `start` reals into an image. */
+static void correlate(struct correlation *c, bool joined, const struct tensor *in,
+                      const struct tensor *out, ptrdiff_t start, size_t first, size_t last) {
+    c->in_image = (ptrdiff_t)in->image;
+    c->out_image = (ptrdiff_t)out->image;
+    const ptrdiff_t bytes = (c->in_image + c->out_image) * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t images = (ptrdiff_t)(last - first);
+    const ptrdiff_t group = most(1, least(images, GROUP_BYTES / bytes));
+    correlation_cut(c, joined, group);
+    for (size_t n = first; n < last; n += (size_t)group)
+        correlate_images(c, least(group, (ptrdiff_t)(last - n)), tensor_at(in, n, 0, 0),
+                         tensor_at(out, n, 0, 0) + start);
 }
 
 /* ---- the three passes ---- */
@@ -224,9 +291,7 @@ static void forward(const struct conv_shape *s, const struct tensor *x, const re
         .bias = bias,
     };
     forward_pack(&z, w, b, bias, packed);
-    correlation_cut(&c, few_inputs(&z));
-    for (size_t n = first; n < last; n++)
-        correlate_image(&c, tensor_at(x, n, 0, 0), tensor_at(y, n, 0, 0));
+    correlate(&c, few_inputs(&z), x, y, 0, first, last);
 }
 
 /* One direction of the pixels a, a + stride, ... of dx. They see the taps t0, t0 + stride, ...;
@@ -283,10 +348,7 @@ static void backward_data(const struct conv_shape *s, const struct tensor *dy, c
         const struct phase column = phase_of(ab % z.stride, z.stride, z.pad, z.S, z.OW, z.W);
         c.rows = row.axis, c.columns = column.axis;
         backward_pack(&z, &row, &column, w, packed);
-        correlation_cut(&c, false);
-        for (size_t n = first; n < last; n++)
-            correlate_image(&c, tensor_at(dy, n, 0, 0),
-                            tensor_at(dx, n, 0, 0) + row.a * (ptrdiff_t)dx->row + column.a * z.C);
+        correlate(&c, false, dy, dx, row.a * (ptrdiff_t)dx->row + column.a * z.C, first, last);
     }
 }
 
