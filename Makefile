@@ -37,7 +37,7 @@ KERNEL   := -O3 -ffp-contract=fast
 # pkg-config is asked at first use, once: what the targets install first is then there.
 PKG_INCLUDE = $(eval PKG_INCLUDE := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PKGS))))$(PKG_INCLUDE)
 PKG_LIBS    = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
-COMPILE     = $(CC) -I. -I$(BUILD)/gen $(PKG_INCLUDE) $(CPPFLAGS) $(DEFINES) $(NUMERIC) $(WARNINGS) -fopenmp
+COMPILE     = $(CC) -I. -I$(BUILD)/gen $(PKG_INCLUDE) $(CPPFLAGS) $(DEFINES) $(NUMERIC) $(WARNINGS) -fopenmp-simd -pthread
 LIBS        = $(PKG_LIBS) -lhdf5_hl -lm
 
 # Every .c of these folders is in the library: a plug-in is one file and one line of a .def.
@@ -192,7 +192,7 @@ interop-programs: $(STEPS) $(PENALTIES)
 say = $(if $(filter 1,$(V)),,@echo '  $(1)  $(2)';)
 
 $(BINARY): $(BUILD)/sim/main.o $(LIBRARY)
-	$(call say,LINK,$@)$(CC) $(NUMERIC) -fopenmp -o $@ $^ $(LIBS)
+	$(call say,LINK,$@)$(CC) $(NUMERIC) -pthread -o $@ $^ $(LIBS)
 
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
@@ -224,10 +224,15 @@ $(EXTENDED)/imprint: docs/extending.md tests/listings $(REGISTRIES) $(BUILD)/sim
 	$(call say,LINK,$@)$(COMPILE) -iquote $(EXTENDED) -o $@ $(REGISTRIES) $$(find $(EXTENDED) -name '*.c') \
 	  $(BUILD)/sim/main.o $(LIBRARY) $(LIBS)
 
-# What the programs of bench/ share; the peak is measured with the kernels' instruction sets.
+# What the programs of bench/ share; the peak is measured with the kernels' instruction sets. The
+# machine's own threads are OpenMP's, imprint's are not.
+$(BENCH)/machine.o: bench/machine.c $(BUILD)/gen/flags | $(BUILD)/gen/version.h
+	@mkdir -p $(@D)
+	$(call say,CC  ,$@)$(COMPILE) -fopenmp -MMD -MP -c -o $@ $<
+
 $(BUILD)/bench/%: bench/%.c $(BENCH_PARTS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(COMPILE) -MMD -MP -o $@ $< $(BENCH_PARTS) $(LIBRARY) $(LIBS)
+	$(call say,LINK,$@)$(COMPILE) -fopenmp -MMD -MP -o $@ $< $(BENCH_PARTS) $(LIBRARY) $(LIBS)
 
 # imprint with a stopwatch: calls of these pass through bench/timed.c.
 $(BENCH)/timed: LIBS += $(patsubst %,-Wl$(comma)--wrap=%,net_forward net_backward net_loss fisher_trace optimizer_find \

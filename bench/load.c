@@ -181,6 +181,7 @@ int load_op_run(struct load *l, struct op_run *run, struct error *e) {
     *run = (struct op_run){.N = g->batch,
                            .mode = NET_TRAIN,
                            .threads = g->threads,
+                           .team = g->team,
                            .params = g->params_arena.data,
                            .grads = g->grads_arena.data,
                            .buffers = g->buffers_arena.data,

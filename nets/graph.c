@@ -324,7 +324,7 @@ int graph_begin(struct graph *g, const struct net_spec *spec) {
     *g = (struct graph){.arch = spec->arch,
                         .K = spec->K,
                         .batch = spec->batch,
-                        .threads = spec->threads,
+                        .threads = spec->threads < OP_PIECES ? spec->threads : OP_PIECES,
                         .inputs_n = spec->inputs_n};
     for (size_t m = 0; m < NET_INPUTS; m++) g->tap[m] = g->head[m] = -1;
     for (size_t m = 0; m < spec->inputs_n; m++) {

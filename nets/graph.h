@@ -56,7 +56,8 @@ struct arena {
 struct graph {
     const struct arch *arch;
     size_t K, batch;
-    int threads;
+    int threads;       /* as many as can be of use */
+    struct team *team; /* from graph_allocate on; NULL: one thread */
     bool he_normal;  /* weights N(0, 2 / fan_in), biases 0; else nn.Linear's and nn.Conv2d's own */
     bool he_fan_out; /* convolutions N(0, 2 / fan_out) */
     size_t inputs_n;

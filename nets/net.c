@@ -25,6 +25,7 @@ struct net {
 static void run_prepare(struct net *net) {
     const struct graph *g = &net->graph;
     net->run = (struct op_run){.threads = g->threads,
+                               .team = g->team,
                                .params = g->params_arena.data,
                                .grads = g->grads_arena.data,
                                .buffers = g->buffers_arena.data,

@@ -44,7 +44,7 @@ struct net_spec {
     size_t inputs_n;
     size_t K;     /* classes */
     size_t batch; /* the largest N of any call */
-    int threads;  /* OpenMP threads for this net; 1 in sweeps */
+    int threads;  /* of this net, see team.h; 1 in sweeps */
 };
 
 enum net_mode {

@@ -1,7 +1,6 @@
 /* The list of ops, and the fixed pieces that their work is cut into: see op.h. */
 #include "nets/op.h"
 
-#include <omp.h>
 #include <string.h>
 
 #define OP(name) extern const struct op_type op_##name;
@@ -25,28 +24,22 @@ const struct op_type *op_find(const char *name) {
     return NULL;
 }
 
-static struct piece piece_at(size_t total, size_t pieces, size_t i) {
-    return (struct piece){i, total * i / pieces, total * (i + 1) / pieces, 0};
-}
+struct cut {
+    const struct op *op;
+    const struct op_run *run;
+    size_t total, pieces;
+    op_work *work;
+};
 
-/* A function of its own, so that one thread never wakes the OpenMP library. */
-static void each_in_parallel(const struct op *op, const struct op_run *run, size_t total,
-                             size_t pieces, op_work *work) {
-#pragma omp parallel for num_threads(run->threads) schedule(dynamic, 1)
-    for (size_t i = 0; i < pieces; i++) {
-        struct piece piece = piece_at(total, pieces, i);
-        piece.thread = omp_get_thread_num();
-        work(op, run, piece);
-    }
+static void cut_do(const void *context, size_t i, int thread) {
+    const struct cut *c = context;
+    struct piece piece = {i, c->total * i / c->pieces, c->total * (i + 1) / c->pieces, thread};
+    c->work(c->op, c->run, piece);
 }
 
 void op_each_piece(const struct op *op, const struct op_run *run, size_t total, size_t pieces,
                    op_work *work) {
-    if (run->threads > 1 && pieces > 1) {
-        each_in_parallel(op, run, total, pieces, work);
-        return;
-    }
-    for (size_t i = 0; i < pieces; i++) work(op, run, piece_at(total, pieces, i));
+    team_do(run->team, pieces, cut_do, &(struct cut){op, run, total, pieces, work});
 }
 
 void op_switches_keep(const struct op *op, const struct op_run *run, struct piece p) {

@@ -14,9 +14,10 @@
 #include "nets/kernels/conv.h"
 #include "nets/kernels/pass.h"
 #include "nets/net.h"
+#include "nets/team.h"
 #include "nets/tensor.h"
 
-enum { OP_INPUTS = 2, OP_TENSORS = 2, OP_PIECES = 8 };
+enum { OP_INPUTS = 2, OP_TENSORS = 2, OP_PIECES = TEAM_PIECES };
 
 struct graph;
 struct value;
@@ -55,7 +56,8 @@ struct op {
 struct op_run {
     size_t N;
     enum net_mode mode;
-    int threads;
+    int threads;       /* that scratch is for: piece.thread is below */
+    struct team *team; /* NULL: one thread */
     real *params, *grads, *buffers, *states;
     unsigned char *switches;
     unsigned char *scratch; /* of the op that runs, aligned to 64 bytes */

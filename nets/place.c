@@ -245,6 +245,7 @@ int graph_allocate(struct graph *g, struct error *e) {
     int status = arenas_get(g, activations_n, gradients_n, e);
     if (!status) set_tensors(g, offsets, gradients, shares);
     if (!status) status = switches_get(g, e);
+    if (!status) g->team = team_create(g->threads);
     free(offsets);
     return status;
 }
@@ -253,6 +254,7 @@ void graph_free(struct graph *g) {
     struct arena *arenas[] = {&g->params_arena, &g->grads_arena, &g->buffers_arena,
                               &g->states_arena, &g->activations, &g->gradients,
                               &g->scratch};
+    team_free(g->team);
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) free(arenas[i]->data);
     for (size_t i = 0; i < g->layers_n; i++) free(g->layers[i]);
     for (size_t i = 0; i <= NET_INPUTS; i++) free(g->names[i]);
