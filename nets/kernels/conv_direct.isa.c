@@ -387,13 +387,26 @@ static void weighing_cut(struct weighing *g) {
     if (g->joined) g->columns[0] = outputs_of(&columns, 0, z->S - 1);
 }
 
-/* The block's channels of dy, [pixels][lanes], padded with zeros: a tail cannot be loaded whole. */
+/* to[0..lanes) = from[0..lanes), a copy in whole vectors. */
+static void copy_lanes(const real *from, ptrdiff_t lanes, real *to) {
+    enum { STEP = 16 / sizeof(real) }; /* bytes of the narrowest vector */
+    for (ptrdiff_t i = 0; i < lanes; i += STEP) memcpy(to + i, from + i, STEP * sizeof *to);
+}
+
+/* The block's channels of dy, [pixels][lanes]: a tail cannot be loaded whole where the row ends.
+ * The lanes beyond the channels hold what follows in the row, and nobody looks at their sums. */
 static void tail_gather(const struct weighing *g, const struct block *b) {
+    const ptrdiff_t length = g->z.OW * g->z.O;
     real *to = g->tail;
     for (ptrdiff_t i = g->top; i < g->bottom; i++)
-        for (ptrdiff_t j = 0; j < g->z.OW; j++, to += b->lanes) {
-            const real *from = g->dy + i * g->dy_row + j * g->z.O + b->first;
-            for (ptrdiff_t o = 0; o < b->lanes; o++) to[o] = o < b->width ? from[o] : 0;
+        for (ptrdiff_t at = b->first; at < length; at += g->z.O, to += b->lanes) {
+            const real *from = g->dy + i * g->dy_row + at;
+            if (at + b->lanes <= length) {
+                copy_lanes(from, b->lanes, to);
+                continue;
+            }
+            memcpy(to, from, (size_t)b->width * sizeof *to);
+            memset(to + b->width, 0, (size_t)(b->lanes - b->width) * sizeof *to);
         }
 }
 

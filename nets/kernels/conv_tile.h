@@ -17,14 +17,31 @@ typedef real WIDE(mem)
 #define LOAD(p)  (*(const WIDE(mem) *)(p))
 #define STORE(p) (*(WIDE(mem) *)(p))
 
-IN_TILE OUTLINE void WIDE(store_some)(const vec *from, ptrdiff_t width, real *to) {
-    memcpy(to, from, (size_t)width * sizeof *to);
+/* to[0..width) = or += the first numbers of v, in halves, since a part cannot be stored at once. */
+IN_TILE INLINE void WIDE(put_part)(vec v, ptrdiff_t width, real *to, const bool add) {
+    real numbers[LANES];
+    ptrdiff_t at = 0;
+    STORE(numbers) = v;
+    UNROLL for (ptrdiff_t half = LANES / 2; half > 0; half /= 2) {
+        if (!(width & half)) continue;
+        foreach (i, half) to[at + i] = add ? to[at + i] + numbers[at + i] : numbers[at + i];
+        at += half;
+    }
 }
 
-IN_TILE OUTLINE void WIDE(add_some)(const vec *from, ptrdiff_t width, real *to) {
-    real numbers[VECTORS_MOST * LANES];
-    memcpy(numbers, from, (size_t)width * sizeof *to);
-    for (ptrdiff_t i = 0; i < width; i++) to[i] += numbers[i];
+/* to[0..width) = or += the sums of one pixel or input; only the last vector can be a part. */
+IN_TILE INLINE void WIDE(put)(const ptrdiff_t vectors, const vec *sum, ptrdiff_t width, real *to,
+                              const bool add) {
+    foreach (v, vectors) {
+        const bool whole = v + 1 < vectors || width == vectors * LANES;
+        real *at = to + v * LANES;
+        if (!whole)
+            WIDE(put_part)(sum[v], width - v * LANES, at, add);
+        else if (add)
+            STORE(at) += sum[v];
+        else
+            STORE(at) = sum[v];
+    }
 }
 
 /* n output pixels: every weight vector is loaded once for n pixels, every input once for all
@@ -42,16 +59,7 @@ IN_TILE INLINE void WIDE(correlate_tile)(const ptrdiff_t n, const ptrdiff_t vect
             foreach (p, n)
                 foreach (v, vectors) sum[p][v] += in[p * g.in_step + k] * wv[v];
         }
-    if (g.width == vectors * LANES) {
-        foreach (p, n)
-            foreach (v, vectors) STORE(out + p * g.out_step + v * LANES) = sum[p][v];
-        return;
-    }
-    foreach (p, n) {
-        vec some[VECTORS_MOST];
-        foreach (v, vectors) some[v] = sum[p][v];
-        WIDE(store_some)(some, g.width, out + p * g.out_step);
-    }
+    foreach (p, n) WIDE(put)(vectors, sum[p], g.width, out + p * g.out_step, false);
 }
 
 IN_TILE INLINE void WIDE(correlate)(const ptrdiff_t n, const ptrdiff_t vectors,
@@ -107,16 +115,7 @@ IN_TILE INLINE void WIDE(weigh_tile)(const ptrdiff_t n, const ptrdiff_t vectors,
             foreach (v, vectors) STORE(partial + (t * vectors + v) * LANES) = sum[t][v];
         return;
     }
-    if (g.width == vectors * LANES) {
-        foreach (t, n)
-            foreach (v, vectors) STORE(dw + t * g.dw_step + v * LANES) += sum[t][v];
-        return;
-    }
-    foreach (t, n) {
-        vec some[VECTORS_MOST];
-        foreach (v, vectors) some[v] = sum[t][v];
-        WIDE(add_some)(some, g.width, dw + t * g.dw_step);
-    }
+    foreach (t, n) WIDE(put)(vectors, sum[t], g.width, dw + t * g.dw_step, true);
 }
 
 IN_TILE INLINE void WIDE(weigh)(const ptrdiff_t n, const ptrdiff_t vectors, const struct strip g) {
