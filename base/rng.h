@@ -5,8 +5,8 @@
  * adding one never moves another, and a run resumed anywhere draws what it would have drawn.
  *
  * Purposes in use: "init" "subset" "validation" "order" "augment" "deficit" "probe" "fisher"
- * "optotypes" "vqa" "vqa favored" "fisher_penalty" "shrink_perturb" "modality_dropout" "rsv". Two
- * streams that differ in any of the four are independent. */
+ * "optotypes" "vqa" "vqa favored" "fisher_penalty" "shrink_perturb" "modality_dropout" "rsv"
+ * "completion". Two streams that differ in any of the four are independent. */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
 

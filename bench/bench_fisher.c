@@ -51,7 +51,13 @@ static struct net *net_make(const struct subject *s) {
     struct net *net = NULL;
     settings_init(&settings, arch_find(s->arch)->params, NULL);
     if (s->key && settings_set(&settings, s->key, s->value, &e)) goto fail;
-    struct net_spec spec = {arch_find(s->arch), &settings, &s->input, 1, K, PROBES, 1};
+    struct net_spec spec = {.arch = arch_find(s->arch),
+                            .settings = &settings,
+                            .inputs = &s->input,
+                            .inputs_n = 1,
+                            .K = K,
+                            .batch = PROBES,
+                            .threads = 1};
     if (net_create(&net, &spec, &e)) goto fail;
     settings_free(&settings);
     net_init(net, 1);

@@ -66,7 +66,13 @@ int load_create(struct load *l, const struct load_spec *spec, struct error *e) {
     struct settings settings;
     settings_init(&settings, arch->params, NULL);
     struct net_input input = {"image", spec->H, spec->W, spec->C, 0};
-    struct net_spec net = {arch, &settings, &input, 1, spec->K, spec->batch, spec->threads};
+    struct net_spec net = {.arch = arch,
+                           .settings = &settings,
+                           .inputs = &input,
+                           .inputs_n = 1,
+                           .K = spec->K,
+                           .batch = spec->batch,
+                           .threads = spec->threads};
     int status = settings_parse(&settings, spec->settings, e);
     if (!status) status = net_create(&l->net, &net, e);
     if (!status) status = graph_twin(&l->graph, &net, e);

@@ -18,13 +18,15 @@
 
 struct modality; /* sim/data.h: name, kind, shape, mean, sd; read only */
 struct examples; /* sim/data.h */
+struct net;      /* nets/net.h */
 
 /* Kinds of modalities that a deficit can spoil. */
 enum { TAKES_IMAGES = 1, TAKES_TOKENS = 2, TAKES_FEATURES = 4 };
 
 struct deficit_context {
     const struct modality *modality; /* that is spoiled; NULL for a deficit of labels alone */
-    size_t K;                        /* classes */
+    size_t modality_index;           /* its place among the modalities */
+    size_t K;                        /* classes, or numbers in a target */
     const uint8_t *class_group;      /* [K], as in struct dataset; NULL: one group */
     int32_t label;                   /* the example's true one */
     uint64_t seed;                   /* data.seed */
@@ -58,7 +60,20 @@ struct deficit {
                   void *scratch);
     /* The label trained on. NULL: leaves labels alone. */
     int32_t (*label)(const struct settings *s, const struct deficit_context *c, int32_t label);
+    /* The targets trained on, [K] with NaN for what is not known, in place: those of example i of
+     * `all`. NULL: leaves targets alone. */
+    void (*targets)(const struct settings *s, const struct deficit_context *c,
+                    const struct examples *all, size_t i, float *target);
+    /* After every backward pass of training: spoil what the branch of the modality it is aimed at
+     * (net_branches) learns, in net_grads. Examples know nothing of it. NULL: leaves gradients
+     * alone. */
+    void (*gradients)(const struct settings *s, struct net *net, int branch, double severity);
 };
+
+/* Does it change examples (so that there is something to test or probe under it)? */
+static inline bool deficit_of_examples(const struct deficit *d) {
+    return d->stand_in || d->spoil || d->label || d->targets;
+}
 
 /* type, from, until, severity (0..1, default 1), ramp (epochs), modality (unset: the only one of a
  * kind that the deficit takes) */

@@ -133,6 +133,10 @@ int graph_linear(struct graph *g, int x, const char *name, size_t outputs) {
                      (struct op_options){.name = name, .outputs = outputs, .bias = true});
 }
 
+int graph_matrix(struct graph *g, int x, const char *name, size_t outputs) {
+    return graph_op1(g, "linear", x, (struct op_options){.name = name, .outputs = outputs});
+}
+
 int graph_batchnorm(struct graph *g, int x, const char *name, bool relu) {
     return graph_op1(g, "batchnorm", x, (struct op_options){.name = name, .relu = relu});
 }
@@ -220,7 +224,8 @@ static void structure_check(const struct graph *g) {
         assert(op->head < 0 || ends || g->ops[g->values[op->out].last].head == op->head);
     }
     for (size_t m = 0; m < g->inputs_n; m++)
-        assert(g->tap[m] < 0 || g->ops[g->values[g->tap[m]].last].head < 0);
+        assert(g->tap[m] < 0 || g->tap[m] == g->output ||
+               g->ops[g->values[g->tap[m]].last].head < 0);
     (void)v;
 }
 
@@ -296,6 +301,7 @@ void graph_state(struct graph *g, struct op *op, size_t n) {
  * kaiming_uniform with a = sqrt(5): U(-1/sqrt(fan_in), 1/sqrt(fan_in)) for both. */
 struct init graph_weight_init(const struct graph *g, size_t fan_in) {
     double n = (double)fan_in;
+    if (g->gain != 0) return (struct init){INIT_NORMAL, g->gain * sqrt(1 / n)};
     return g->he_normal ? (struct init){INIT_NORMAL, sqrt(2 / n)}
                         : (struct init){INIT_UNIFORM, sqrt(1 / n)};
 }
@@ -319,6 +325,15 @@ static void name_add(struct graph *g, size_t m, const char *name) {
     g->names[m] = copy(name);
 }
 
+static void correlation_copy(struct graph *g, const struct net_spec *spec, size_t m) {
+    const struct net_input *in = &spec->inputs[m];
+    size_t bytes = spec->K * in->H * in->W * in->C * sizeof *g->correlation[m];
+    if (!spec->correlation || !spec->correlation[m]) return;
+    g->correlation[m] = malloc(bytes);
+    if (!g->correlation[m]) abort();
+    memcpy(g->correlation[m], spec->correlation[m], bytes);
+}
+
 /* The inputs of the network are its first values. */
 int graph_begin(struct graph *g, const struct net_spec *spec) {
     *g = (struct graph){.arch = spec->arch,
@@ -338,7 +353,9 @@ int graph_begin(struct graph *g, const struct net_spec *spec) {
                           .tokens = in->tokens};
         name_add(g, m, in->name);
         if (value_add(g, v, in->name) < 0) break;
+        correlation_copy(g, spec, m);
     }
+    settings_copy(&g->settings, spec->settings);
     name_add(g, spec->inputs_n, "trunk");
     return g->error.status;
 }

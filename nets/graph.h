@@ -60,6 +60,9 @@ struct graph {
     struct team *team; /* from graph_allocate on; NULL: one thread */
     bool he_normal;  /* weights N(0, 2 / fan_in), biases 0; else nn.Linear's and nn.Conv2d's own */
     bool he_fan_out; /* convolutions N(0, 2 / fan_out) */
+    double gain;     /* not 0: weights N(0, gain^2 / fan_in) */
+    struct settings settings;        /* of the architecture; a copy */
+    double *correlation[NET_INPUTS]; /* as in struct net_spec; a copy; NULL: not known */
     size_t inputs_n;
 
     struct value *values; /* the inputs first */
@@ -87,6 +90,7 @@ int graph_input(struct graph *g, size_t m); /* modality m */
 int graph_op(struct graph *g, const struct op_type *type, const int *in, struct op_options o);
 int graph_conv(struct graph *g, int x, struct op_options o);
 int graph_linear(struct graph *g, int x, const char *name, size_t outputs);
+int graph_matrix(struct graph *g, int x, const char *name, size_t outputs); /* without bias */
 int graph_batchnorm(struct graph *g, int x, const char *name, bool relu);
 int graph_relu(struct graph *g, int x);
 int graph_maxpool(struct graph *g, int x, size_t kernel, size_t stride);

@@ -3,6 +3,7 @@
 #include "nets/net.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "nets/arch.h"
 #include "nets/blas.h"
 #include "nets/graph.h"
+#include "nets/loss.h"
 #include "nets/ops/softmax_xent.h"
 
 struct net {
@@ -20,6 +22,9 @@ struct net {
     double *p;         /* [K] */
     real *dhead;       /* [batch, K] a head's gradient before it is weighted; NULL: no heads */
     bool head_counts[NET_INPUTS]; /* the head has a loss since the last forward pass */
+    const struct loss *loss;
+    struct settings loss_settings;
+    real *targets; /* [batch, K]; NULL: the loss reads labels */
 };
 
 static void run_prepare(struct net *net) {
@@ -34,6 +39,19 @@ static void run_prepare(struct net *net) {
                                .scratch = g->scratch.data,
                                .pass = pass_choose(),
                                .layers = g->layers_n};
+}
+
+static int loss_prepare(struct net *net, const struct net_spec *spec, struct error *e) {
+    size_t n;
+    net->loss = spec->loss ? spec->loss : loss_list(&n)[0];
+    if (spec->loss_settings)
+        settings_copy(&net->loss_settings, spec->loss_settings);
+    else
+        settings_init(&net->loss_settings, net->loss->params, NULL);
+    if (!net->loss->reads_targets) return STATUS_OK;
+    net->targets = calloc(spec->batch * spec->K, sizeof *net->targets);
+    if (net->targets) return STATUS_OK;
+    return error_set(e, STATUS_FAILED, "net %s: no memory", spec->arch->name);
 }
 
 static int net_build(struct net *net, const struct net_spec *spec, struct error *e) {
@@ -53,7 +71,7 @@ static int net_build(struct net *net, const struct net_spec *spec, struct error 
     if (!net->p || (heads && !net->dhead))
         return error_set(e, STATUS_FAILED, "net %s: no memory", spec->arch->name);
     run_prepare(net);
-    return STATUS_OK;
+    return loss_prepare(net, spec, e);
 }
 
 int net_create(struct net **net, const struct net_spec *spec, struct error *e) {
@@ -72,6 +90,8 @@ int net_create(struct net **net, const struct net_spec *spec, struct error *e) {
 void net_free(struct net *net) {
     if (!net) return;
     graph_free(&net->graph);
+    settings_free(&net->loss_settings);
+    free(net->targets);
     free(net->dhead);
     free(net->p);
     free(net);
@@ -95,7 +115,8 @@ void net_init_into(struct net *net, uint64_t seed, real *arena) {
     real *grads = net->run.grads; /* free, and as large as any tensor */
     for (size_t i = 0; i < g->params_n; i++) {
         const struct net_tensor *t = &g->params[i];
-        tensor_draw(t, g->params_init[i], seed, grads + t->offset);
+        if (!g->arch->draw || !g->arch->draw(g, i, seed, grads + t->offset))
+            tensor_draw(t, g->params_init[i], seed, grads + t->offset);
         net_import(net, t, arena, grads + t->offset);
     }
     memset(grads, 0, g->params_count * sizeof *grads);
@@ -290,14 +311,27 @@ static real *dlogits_of(struct net *net) {
     return net->graph.values[net->graph.output].dx.data;
 }
 
+real *net_targets(const struct net *net) {
+    return net->targets;
+}
+
 struct net_loss net_loss(struct net *net, const int32_t *labels, size_t N) {
+    const struct loss_batch batch = {.N = N,
+                                     .K = net->graph.K,
+                                     .outputs = net_logits(net)->data,
+                                     .labels = labels,
+                                     .targets = net->targets,
+                                     .p = net->p,
+                                     .doutputs = dlogits_of(net)};
     assert(N == net->run.N);
-    return softmax_xent(net_logits(net)->data, labels, N, net->graph.K, net->p, dlogits_of(net));
+    return net->loss->evaluate(&net->loss_settings, &batch);
 }
 
 void net_probabilities(const struct net *net, size_t N, double *p) {
     size_t K = net->graph.K;
-    for (size_t n = 0; n < N; n++) softmax(net_logits(net)->data + n * K, K, p + n * K);
+    for (size_t i = 0; i < N * K; i++) p[i] = NAN;
+    for (size_t n = 0; n < N && !net->targets; n++)
+        softmax(net_logits(net)->data + n * K, K, p + n * K);
 }
 
 void net_set_dlogits(struct net *net, size_t N, const real *dlogits) {

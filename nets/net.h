@@ -42,9 +42,15 @@ struct net_spec {
     const struct settings *settings; /* of the arch's parameter table */
     const struct net_input *inputs;  /* one per modality; names are copied */
     size_t inputs_n;
-    size_t K;     /* classes */
+    size_t K;     /* classes, or outputs */
     size_t batch; /* the largest N of any call */
     int threads;  /* of this net, see team.h; 1 in sweeps */
+
+    const struct loss *loss;              /* nets/loss.h; NULL: cross-entropy */
+    const struct settings *loss_settings; /* of the loss's parameter table; NULL: its defaults */
+    /* [inputs_n], each [K, H W C]: sum over the training examples of target times input, which some
+     * initializations start from; NULL: not known. Copied. */
+    const double *const *correlation;
 };
 
 enum net_mode {
@@ -56,9 +62,9 @@ enum net_mode {
 };
 
 struct net_loss {
-    double loss;    /* sum over the examples of -log p(label), nats */
-    double entropy; /* sum over the examples of the predictive entropy, nats */
-    size_t correct; /* argmax == label; a tie or NaN counts as wrong */
+    double loss;    /* sum over the examples of the loss, -log p(label) in nats or 1/2 |y - t|^2 */
+    double entropy; /* sum over the examples of the predictive entropy, nats; NaN: not defined */
+    size_t correct; /* argmax == label; a tie or NaN counts as wrong; 0 for data without classes */
 };
 
 struct net; /* opaque */
@@ -129,10 +135,16 @@ bool net_has_head(const struct net *net, size_t m);
 struct net_loss net_head_loss(struct net *net, size_t m, const int32_t *labels, size_t N,
                               double weight);
 
-/* Cross-entropy of the last forward pass; sets the logits' gradient to (p - onehot)/N, that of
- * the mean loss. Labels in 0..K-1. */
+/* Where a loss that compares with targets finds them: [batch, K], NaN for what is not known, to be
+ * written as the inputs are. NULL: the loss of this network reads labels. */
+real *net_targets(const struct net *net);
+
+/* The loss of the last forward pass; sets the outputs' gradient to that of what is minimized. It is
+ * cross-entropy unless net_spec says otherwise: labels in 0..K-1, gradient (p - onehot)/N, that of
+ * the mean. A loss that reads targets takes those of net_targets, and labels only to count the
+ * correct ones (-1: no class). */
 struct net_loss net_loss(struct net *net, const int32_t *labels, size_t N);
-/* Class probabilities of the last forward pass, [N, K] in double. */
+/* Class probabilities of the last forward pass, [N, K] in double; NaN where the loss is of targets. */
 void net_probabilities(const struct net *net, size_t N, double *p);
 /* Set the logits' gradient directly, [N, K]: for Fisher estimators. */
 void net_set_dlogits(struct net *net, size_t N, const real *dlogits);

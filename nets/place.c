@@ -258,6 +258,8 @@ void graph_free(struct graph *g) {
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) free(arenas[i]->data);
     for (size_t i = 0; i < g->layers_n; i++) free(g->layers[i]);
     for (size_t i = 0; i <= NET_INPUTS; i++) free(g->names[i]);
+    for (size_t m = 0; m < NET_INPUTS; m++) free(g->correlation[m]);
+    settings_free(&g->settings);
     free(g->switches);
     free(g->layers);
     free(g->layers_op);

@@ -13,6 +13,14 @@ static int check_deficit(const struct config *c, const struct dataset *d, size_t
     if (target_find(type, &c->deficits[i], d, &m, e))
         return error_prefix(e, "deficits[%zu].modality", i);
     const struct modality *target = m == TARGET_NONE ? NULL : &d->modality[m];
+    if (type->targets && !d->has_targets)
+        return error_set(e, STATUS_USAGE,
+                         "deficits[%zu]: %s spoils targets, and data set '%s' has classes", i,
+                         type->name, d->type->name);
+    if (type->label && d->has_targets)
+        return error_set(e, STATUS_USAGE,
+                         "deficits[%zu]: %s spoils classes, and data set '%s' has targets", i,
+                         type->name, d->type->name);
     if (!type->check || !type->check(&c->deficits[i], target, d->K, e)) return STATUS_OK;
     return error_prefix(e, "deficits[%zu]", i);
 }
@@ -41,6 +49,14 @@ static int check_probes(const struct config *c, struct error *e) {
                      name, name);
 }
 
+static int check_loss(const struct config *c, const struct dataset *d, struct error *e) {
+    if (!d->has_targets || c->loss_type->reads_targets) return STATUS_OK;
+    return error_set(e, STATUS_USAGE,
+                     "train.loss.type: %s needs classes, and data set '%s' has targets; take "
+                     "squared_error",
+                     c->loss_type->name, d->type->name);
+}
+
 static int check_optimizer(const struct config *c, struct error *e) {
     const struct optimizer *type = c->optimizer_type;
     if (!type->check || !type->check(&c->optimizer, e)) return STATUS_OK;
@@ -55,6 +71,7 @@ int check_data(const struct config *c, const struct dataset *d, struct error *e)
         if (status) return status;
     }
     int status = check_shift(c, d, e);
+    if (!status) status = check_loss(c, d, e);
     if (!status) status = check_optimizer(c, e);
     return status ? status : check_probes(c, e);
 }
@@ -71,11 +88,33 @@ static int check_stabilizers(const struct config *c, const struct dataset *d, co
     return STATUS_OK;
 }
 
-static int check_measures(const struct config *c, const struct net *net, struct error *e) {
+/* One that holds back a branch's gradients needs a branch with something to learn. */
+static int check_gradients(const struct config *c, const struct dataset *d, size_t i,
+                           const struct net *net, struct error *e) {
+    const int m = deficit_modality(c, d, i);
+    size_t layers;
+    if (!c->deficit_types[i]->gradients) return STATUS_OK;
+    net_layers(net, &layers);
+    for (size_t l = 0; l < layers; l++)
+        if (net_layer_branch(net, l) == m) return STATUS_OK;
+    return error_set(e, STATUS_USAGE,
+                     "deficits[%zu]: %s acts on a modality's own layers, and net %s has none for "
+                     "'%s'%s",
+                     i, c->deficit_types[i]->name, c->arch->name, deficit_modality_name(c, d, i),
+                     d->modalities_n == 1 ? ": the data have one modality" : "");
+}
+
+static int check_measures(const struct config *c, const struct dataset *d, const struct net *net,
+                          struct error *e) {
     size_t n;
     const char *const *names = settings_texts(&c->top, "measures", &n);
     for (size_t i = 0; i < n; i++) {
         const struct measure *m = measure_find(names[i]);
+        if (m->of_classes && d->has_targets)
+            return error_set(e, STATUS_USAGE,
+                             "measures: %s: it counts right answers, and data set '%s' has targets "
+                             "in place of classes; leave it out",
+                             names[i], d->type->name);
         if (m->check && m->check(net, e)) return error_prefix(e, "measures: %s", names[i]);
     }
     return STATUS_OK;
@@ -83,19 +122,19 @@ static int check_measures(const struct config *c, const struct net *net, struct 
 
 int check_net(const struct config *c, const struct dataset *d, struct error *e) {
     struct net_input inputs[DATA_MODALITIES];
-    dataset_inputs(d, inputs);
-    struct net_spec spec = {.arch = c->arch,
-                            .settings = &c->net,
-                            .inputs = inputs,
-                            .inputs_n = d->modalities_n,
-                            .K = d->K,
-                            .batch = 1,
-                            .threads = 1};
+    struct net_spec spec = dataset_net(d, inputs);
+    spec.arch = c->arch;
+    spec.settings = &c->net;
+    spec.loss = c->loss_type;
+    spec.loss_settings = &c->loss;
+    spec.batch = 1;
+    spec.threads = 1;
     struct net *net;
     int status = net_create(&net, &spec, e);
     if (status) return status;
     status = check_stabilizers(c, d, net, e);
-    if (!status) status = check_measures(c, net, e);
+    for (size_t i = 0; i < c->deficits_n && !status; i++) status = check_gradients(c, d, i, net, e);
+    if (!status) status = check_measures(c, d, net, e);
     net_free(net);
     return status;
 }

@@ -91,13 +91,17 @@ static void show_epoch(void *context, const struct run_progress *p) {
 
 static int print_final(const char *log, struct error *e) {
     struct h5_reader *r;
-    double accuracy, rows;
+    double accuracy, rows, loss = 0;
     int status = h5_open(&r, log, e);
     if (status) return status;
     status = h5_get_doubles(r, "final/test_accuracy", &accuracy, e);
     if (!status) status = h5_get_doubles(r, "final/rows", &rows, e);
+    const bool has_loss = h5_has(r, "final/test_loss");
+    if (!status && has_loss) status = h5_get_doubles(r, "final/test_loss", &loss, e);
     h5_close(r);
-    if (!status)
+    if (!status && has_loss)
+        printf("%s\nfinal test loss %.6g (mean over the last %.0f rows)\n", log, loss, rows);
+    else if (!status)
         printf("%s\nfinal test accuracy %.2f %% (mean over the last %.0f rows)\n", log,
                100.0 * accuracy, rows);
     return status;

@@ -15,6 +15,7 @@
 #include "base/settings.h"
 #include "deficits/deficit.h"
 #include "nets/arch.h"
+#include "nets/loss.h"
 #include "nets/optimizer.h"
 #include "sim/data.h"
 #include "sim/schedule.h"
@@ -28,8 +29,9 @@ struct config {
     struct settings data;       /* common keys, then the data set's own */
     struct settings augment;    /* data.augment: shift (pixels), flip */
     struct settings net;        /* arch, seed, then the architecture's own */
-    struct settings train;      /* batch, seed */
+    struct settings train;      /* batch, passes, seed */
     struct settings epochs;     /* train.epochs: exactly one of after_removal, total is set */
+    struct settings loss;       /* train.loss: type, then its own */
     struct settings optimizer;  /* train.optimizer: type, then its own */
     struct settings at_removal; /* train.at_removal: momentum keep|reset */
     struct settings lr;     /* train.lr: base, schedule, clock, warmup, then the schedule's own */
@@ -44,6 +46,7 @@ struct config {
 
     const struct dataset_type *dataset;
     const struct arch *arch;
+    const struct loss *loss_type;
     const struct optimizer *optimizer_type;
     const struct schedule *schedule;
     const struct deficit *deficit_types[CONFIG_DEFICITS];

@@ -118,6 +118,14 @@ void dataset_inputs(const struct dataset *d, struct net_input inputs[DATA_MODALI
     }
 }
 
+struct net_spec dataset_net(const struct dataset *d, struct net_input inputs[DATA_MODALITIES]) {
+    dataset_inputs(d, inputs);
+    return (struct net_spec){.inputs = inputs,
+                             .inputs_n = d->modalities_n,
+                             .K = d->K,
+                             .correlation = (const double *const *)d->correlation};
+}
+
 enum mark { OUT, TRAIN, VALIDATION };
 
 /* A draw: so many of the examples marked `from` get the mark `to`, dealt out over K classes
@@ -167,6 +175,8 @@ static void example_move(struct examples *to, size_t j, const struct examples *f
         size_t bytes = modality_bytes(&d->modality[m]);
         memmove((char *)to->x[m] + j * bytes, (const char *)from->x[m] + i * bytes, bytes);
     }
+    if (d->has_targets)
+        memmove(to->target + j * d->K, from->target + i * d->K, d->K * sizeof *to->target);
 }
 
 /* Gather the examples with this mark; to == from packs them in place. */
@@ -260,7 +270,7 @@ static void floats_moments(const float *x, size_t pixels, size_t C, size_t c, st
 }
 
 static void modality_moments(struct modality *m, const void *x, size_t n) {
-    if (m->kind == MODALITY_TOKENS) { /* numbers of things, not amounts: they reach the net as is */
+    if (m->kind == MODALITY_TOKENS || m->raw) { /* numbers of things, not amounts; or as it is */
         m->mean[0] = 0;
         m->sd[0] = 1;
         return;
@@ -281,6 +291,7 @@ static void examples_hash(struct hash *h, const struct dataset *d, const struct 
     hash_bytes(h, x->index, x->n * sizeof *x->index); /* keys the examples' random streams */
     for (size_t m = 0; m < d->modalities_n; m++)
         hash_bytes(h, x->x[m], x->n * modality_bytes(&d->modality[m]));
+    if (d->has_targets) hash_bytes(h, x->target, x->n * d->K * sizeof *x->target);
 }
 
 /* What a whole image does not have. It adds nothing to an image's digest, so that sets of one image
@@ -291,6 +302,7 @@ static void modality_hash_more(struct hash *h, const struct modality *m) {
                            m->hint_first, m->hidden_left, m->hidden_right};
     hash_text(h, "modality");
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) hash_int(h, (int64_t)more[i]);
+    if (m->raw) hash_text(h, "raw");
 }
 
 static void dataset_digest(struct dataset *d) {
@@ -320,6 +332,24 @@ static void dataset_digest(struct dataset *d) {
     examples_hash(h, d, &d->test);
     hash_digest(h, d->digest);
     hash_free(h);
+}
+
+/* Sums over the training examples; a modality of tokens has none, and images reach the net moved. */
+static int dataset_correlate(struct dataset *d, struct error *e) {
+    for (size_t m = 0; m < d->modalities_n && d->has_targets; m++) {
+        const struct modality *is = &d->modality[m];
+        const size_t size = modality_size(is);
+        if (is->kind != MODALITY_FEATURES) continue;
+        double *sum = d->correlation[m] = calloc(d->K * size, sizeof *sum);
+        const double unit = is->raw ? 1 : d->scale / is->sd[0];
+        const float *x = d->train.x[m], *t = d->train.target;
+        if (!sum) return error_set(e, STATUS_FAILED, "out of memory for %zu numbers", d->K * size);
+        for (size_t n = 0; n < d->train.n; n++, x += size, t += d->K)
+            for (size_t i = 0; i < d->K * size; i++)
+                if (!isnan(t[i / size]))
+                    sum[i] += (double)t[i / size] * ((double)x[i % size] - is->mean[0]) * unit;
+    }
+    return STATUS_OK;
 }
 
 static int path_check(const struct settings *s, const struct dataset_type *t, struct error *e) {
@@ -353,7 +383,7 @@ static int dataset_fill(const struct settings *s, uint64_t seed, struct dataset 
         modality_moments(&d->modality[m], d->train.x[m], d->train.n);
     d->scale = settings_real(s, "scale");
     dataset_digest(d);
-    return STATUS_OK;
+    return dataset_correlate(d, e);
 }
 
 int data_load(const struct settings *settings, uint64_t seed, struct dataset *d, struct error *e) {
@@ -374,6 +404,7 @@ void data_free(struct dataset *d) {
     examples_free(&d->train);
     examples_free(&d->validation);
     examples_free(&d->test);
+    for (size_t m = 0; m < DATA_MODALITIES; m++) free(d->correlation[m]);
     *d = (struct dataset){0};
 }
 

@@ -33,17 +33,20 @@ struct modality {
     bool has_hint;  /* MODALITY_TOKENS: slot `hint_slot`, empty in clean data, may give the answer
                          away: token hint_first + k names class k */
     size_t hint_slot, hint_first;
+    bool raw;       /* reaches the net as it is stored, neither normalized nor scaled */
     size_t hidden_left, hidden_right; /* so many columns at each side are 0 to the net (after
                                          normalization), whatever is stored: half a view */
     bool bytes;                       /* stored as uint8_t 0..255, else as float */
     double mean[DATA_CHANNELS], sd[DATA_CHANNELS]; /* of the clean training examples, as stored;
-                                                      0 and 1 for tokens */
+                                                      0 and 1 for tokens and what is raw */
 };
 
 struct examples {
     size_t n;
     void *x[DATA_MODALITIES]; /* [n,H,W,C] uint8_t or float; owned */
-    int32_t *label;           /* [n] 0..K-1; owned */
+    int32_t *label;           /* [n] 0..K-1, or -1 in a set with targets; owned */
+    float *target;            /* [n,K] numbers to be had from the net, NaN: not known; NULL in a
+                                 set of classes; owned */
     uint32_t *index;          /* [n] position in the official files' order, the test files after
                                  the training files, so that no two examples share one; owned */
 };
@@ -53,10 +56,14 @@ struct dataset {
     size_t modalities_n;
     struct modality modality[DATA_MODALITIES];
     double scale; /* data.scale: the network sees (x - mean)/sd scale; tokens as they are */
-    size_t K;
-    char **class_names;   /* [K]; owned */
+    size_t K;             /* classes, or numbers in a target */
+    bool has_targets;     /* the examples have targets in place of classes */
+    char **class_names;   /* [K] names of the classes or of a target's numbers; owned */
     uint8_t *class_group; /* [K] kind of question that a class answers; NULL: all the same; owned */
     struct examples train, validation, test;
+    double *correlation[DATA_MODALITIES]; /* [K,H W C] in a set with targets: sum over the training
+                                             examples of target (0 where it is not known) times
+                                             input as the net sees it, but not augmented; owned */
     char
         train_digest[HASH_TEXT]; /* over the training examples, labels and shapes: in prefix keys */
     char digest[HASH_TEXT];      /* over all examples used: training, validation, test */
@@ -117,6 +124,9 @@ int data_verify(const struct dataset_type *t, const char *path, FILE *out, struc
 
 /* The inputs of a network for these data, one per modality. */
 void dataset_inputs(const struct dataset *d, struct net_input inputs[DATA_MODALITIES]);
+/* What a network for these data needs to know of them: inputs (which it points to), outputs, and the
+ * correlations of targets. The caller adds what is its own. */
+struct net_spec dataset_net(const struct dataset *d, struct net_input inputs[DATA_MODALITIES]);
 
 size_t modality_size(const struct modality *m);  /* H W C */
 size_t modality_bytes(const struct modality *m); /* bytes of one stored example */

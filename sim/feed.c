@@ -37,7 +37,7 @@ struct scaling {
 };
 
 static void scaling_make(struct scaling *s, const struct dataset *d, const struct modality *m) {
-    const double unit = m->kind == MODALITY_TOKENS ? 1.0 : d->scale;
+    const double unit = m->kind == MODALITY_TOKENS || m->raw ? 1.0 : d->scale;
     for (size_t i = 0; i < PATTERN_PIXELS * m->C; i++) {
         s->mean[i] = (real)m->mean[i % m->C];
         s->scale[i] = (real)(unit / m->sd[i % m->C]);
@@ -110,9 +110,16 @@ size_t feed_scratch(const struct config *c, const struct dataset *d) {
     return view_scratch(c, d);
 }
 
+static void place_target(const struct view *v, size_t example, int32_t label, real *out) {
+    const float *target = view_target(v, example);
+    for (size_t k = 0; k < v->data->K; k++) out[k] = target ? (real)target[k] : (real)0;
+    if (!target) out[label] = 1;
+}
+
 void feed_assemble(const struct config *c, const struct feed_batch *b, struct net *net,
                    int32_t *label, void *scratch) {
     const struct dataset *d = b->view->data;
+    real *targets = net_targets(net);
     struct scaling scaling[DATA_MODALITIES];
     for (size_t m = 0; m < d->modalities_n; m++) scaling_make(&scaling[m], d, &d->modality[m]);
     for (size_t n = 0; n < b->n; n++) {
@@ -123,11 +130,12 @@ void feed_assemble(const struct config *c, const struct feed_batch *b, struct ne
             place(&d->modality[m], &scaling[m], view_example(b->view, c, m, i, b->epoch, scratch),
                   p, net_input_tensor(net, m), n);
         label[n] = view_epoch_label(b->view, c, i, b->epoch);
+        if (targets) place_target(b->view, i, label[n], targets + n * d->K);
     }
 }
 
-void feed_order(uint64_t train_seed, uint32_t epoch, uint32_t *order, size_t n) {
+void feed_order(uint64_t train_seed, uint32_t epoch, size_t pass, uint32_t *order, size_t n) {
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
-    struct rng r = rng_stream(train_seed, "order", epoch, 0);
+    struct rng r = rng_stream(train_seed, "order", epoch, pass);
     rng_shuffle(&r, order, n);
 }

@@ -20,13 +20,14 @@ struct feed_batch {
     bool augment;
 };
 
-/* Write the batch into the net's input tensors and its labels into label[n]. `scratch`: see
- * feed_scratch. */
+/* Write the batch into the net's input tensors, its targets into net_targets where the loss reads
+ * them (1 for the class and 0 for the others in data of classes), and its labels into label[n].
+ * `scratch`: see feed_scratch. */
 void feed_assemble(const struct config *c, const struct feed_batch *b, struct net *net,
                    int32_t *label, void *scratch);
 size_t feed_scratch(const struct config *c, const struct dataset *d); /* bytes */
 
-/* Order of the training examples in an epoch: stream "order" of train.seed. */
-void feed_order(uint64_t train_seed, uint32_t epoch, uint32_t *order, size_t n);
+/* Order of the training examples in a pass of an epoch: stream "order" of train.seed. */
+void feed_order(uint64_t train_seed, uint32_t epoch, size_t pass, uint32_t *order, size_t n);
 
 #endif

@@ -159,6 +159,18 @@ static void put_scalar(struct h5_writer *w, const char *name, double v, const ch
     h5_put_doubles(w, name, &v, 0, NULL, &(struct h5_about){units, long_name, NULL});
 }
 
+/* Data with targets have no accuracy; their losses stand in its place. */
+static void put_final_loss(struct h5_writer *w, const struct log_about *a, struct rows *rows,
+                           int64_t last, bool whole) {
+    if (!a->data->has_targets) return;
+    double test = tail_mean(rows, TEST_LOSS, a, last).mean;
+    double validation = tail_mean(rows, VALIDATION_LOSS, a, last).mean;
+    put_scalar(w, "final/test_loss", whole ? test : (double)NAN, "nats",
+               "test loss, mean over the last rows");
+    put_scalar(w, "final/validation_loss", whole ? validation : (double)NAN, "nats",
+               "validation loss, mean over the last rows");
+}
+
 static void put_final(struct h5_writer *w, const struct log_about *a, struct rows *rows,
                       int64_t last, const char *status) {
     bool whole = !strcmp(status, "done");
@@ -170,6 +182,8 @@ static void put_final(struct h5_writer *w, const struct log_about *a, struct row
                "test accuracy, mean over the last rows");
     put_scalar(w, "final/validation_accuracy", whole ? validation.mean : nan, "1",
                "validation accuracy, mean over the last rows");
+    put_final_loss(w, a, rows, last, whole);
+    if (a->data->has_targets) test = tail_mean(rows, TEST_LOSS, a, last);
     put_scalar(w, "final/rows", (double)test.rows, "1", "rows that the means are over");
     put_scalar(w, "final/fisher_peak", peak, "nats", "highest Fisher trace after row 0");
     put_scalar(w, "final/fisher_peak_epoch", at < 0 ? nan : (double)at, "epochs",

@@ -198,7 +198,8 @@ static void sheet_example(struct sheet *s, size_t x, size_t y, const struct layo
                      view_example(v, c, m, example, 0, scratch));
         y += l->pane[m].lines * FONT_HEIGHT;
     }
-    sheet_text(s, x, y, 1, l->w, d->class_names[view_epoch_label(v, c, example, 0)]);
+    if (!d->has_targets)
+        sheet_text(s, x, y, 1, l->w, d->class_names[view_epoch_label(v, c, example, 0)]);
 }
 
 /* The examples under these severities. */

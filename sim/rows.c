@@ -164,7 +164,8 @@ static void put_bins(struct h5_writer *w, const struct measure_bins *b) {
         double at = (double)i + 0.5;
         center[i] = (b->low * (n - at) + b->high * at) / n;
     }
-    struct h5_about about = {"1", b->long_name, "Centers of bins of equal width."};
+    struct h5_about about = {"1", b->long_name,
+                             b->note ? b->note : "Centers of bins of equal width."};
     h5_put_scale_reals(w, b->name, center, b->n, &about);
     free(center);
 }

@@ -20,6 +20,7 @@
         return true;                                                                               \
     }
 REGISTRY(arch, arch, arch_list)
+REGISTRY(loss, loss, loss_list)
 REGISTRY(optimizer, optimizer, optimizer_list)
 REGISTRY(schedule, schedule, schedule_list)
 REGISTRY(deficit, deficit, deficit_list)
@@ -43,6 +44,7 @@ static bool dataset_at(size_t i, struct plugin *p) {
 
 static const struct registry datasets = {"data set", "data sets", dataset_at};
 static const struct registry archs = {"architecture", "architectures", arch_at};
+static const struct registry losses = {"loss", "losses", loss_at};
 static const struct registry optimizers = {"optimizer", "optimizers", optimizer_at};
 static const struct registry schedules = {"schedule", "schedules", schedule_at};
 static const struct registry deficits = {"deficit", "deficits", deficit_at};
@@ -115,6 +117,15 @@ static const struct param train_params[] = {
      .type = PARAM_BOOL,
      .preset = "false",
      .doc = "Leave out the last batch of an epoch when it is incomplete."},
+    {.name = "passes",
+     .type = PARAM_INT,
+     .preset = "1",
+     .min = 1,
+     .max = 1e6,
+     .unit = "1",
+     .doc = "An epoch goes over the training examples so often, each time in a new order; what is "
+            "drawn anew in every epoch (augmentation, fresh noise) stays in all its passes. For "
+            "small data, whose epochs would cost more to log than to train."},
     {.name = "seed",
      .type = PARAM_INT,
      .preset = "~",
@@ -141,6 +152,12 @@ static const struct param epochs_params[] = {
      .unit = "epochs",
      .doc = "Every run trains so long, deficit included (equal total training)."},
     {.name = NULL}};
+
+static const struct param loss_params[] = {{.name = "type",
+                                            .type = PARAM_TEXT,
+                                            .preset = "cross_entropy",
+                                            .doc = "The loss; the other for data with targets."},
+                                           {.name = NULL}};
 
 static const struct param optimizer_params[] = {
     {.name = "type", .type = PARAM_TEXT, .preset = "sgd", .doc = "The optimizer."}, {.name = NULL}};
@@ -327,6 +344,13 @@ static const struct section sections[] = {
      .doc = "The length of a run: one of the two keys.",
      .params = epochs_params,
      .settings = AT(epochs)},
+    {.path = "train.loss",
+     .doc = "What is minimized: see nets/loss.h.",
+     .params = loss_params,
+     .tag = "type",
+     .registry = &losses,
+     .settings = AT(loss),
+     .self = AT(loss_type)},
     {.path = "train.optimizer",
      .doc = "The optimizer.",
      .params = optimizer_params,

@@ -202,7 +202,8 @@ double timeline_probe_severity(const struct config *c, size_t i) {
     bool identity = type->is_identity && type->is_identity(&c->deficits[i]);
     bool other = settings_is_set(&c->fisher, "deficit_probes") &&
                  !settings_is(&c->fisher, "deficit_probes", type->name);
-    return identity || other ? 0.0 : settings_real(&c->deficits[i], "severity");
+    if (identity || other || !deficit_of_examples(type)) return 0.0;
+    return settings_real(&c->deficits[i], "severity");
 }
 
 bool timeline_resets_momentum(const struct timeline *t, const struct config *c, int64_t epoch) {
@@ -303,6 +304,17 @@ static bool drops_batch(const struct config *c, const struct dataset *d) {
     return settings_bool(&c->train, "drop_last") && d->train.n > batch && d->train.n % batch != 0;
 }
 
+/* Keys that came later enter where they differ from what was always so: older keys stay. */
+static void hash_newer(struct hash *h, const struct config *c) {
+    if (strcmp(c->loss_type->name, "cross_entropy") != 0) {
+        hash_text(h, "loss");
+        settings_hash(&c->loss, h);
+    }
+    if (settings_int(&c->train, "passes") == 1) return;
+    hash_text(h, "passes");
+    hash_int(h, settings_int(&c->train, "passes"));
+}
+
 static void hash_start(struct hash *h, const struct config *c, const struct dataset *d) {
     hash_restart(h);
     hash_text(h, "imprint state 2");
@@ -315,6 +327,7 @@ static void hash_start(struct hash *h, const struct config *c, const struct data
     hash_int(h, drops_batch(c, d));
     settings_hash(&c->augment, h);
     settings_hash(&c->optimizer, h);
+    hash_newer(h, c);
 }
 
 static void hash_epoch(struct hash *h, const struct timeline *t, const struct config *c,

@@ -280,7 +280,8 @@ static struct compare_rule within(const struct check *c, const char *name) {
 
 /* A log that is not finished has no final accuracy; trained up to its last row it may have one. */
 static bool is_of_the_end(const char *name) {
-    static const char *const names[] = {"final/test_accuracy", "final/validation_accuracy", NULL};
+    static const char *const names[] = {"final/test_accuracy", "final/validation_accuracy",
+                                        "final/test_loss", "final/validation_loss", NULL};
     return is_one_of(name, names);
 }
 

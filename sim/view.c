@@ -51,6 +51,7 @@ static struct deficit_context context_of(const struct view *v, const struct conf
     const struct dataset *d = v->data;
     const int m = v->target[i];
     return (struct deficit_context){.modality = m == TARGET_NONE ? NULL : &d->modality[m],
+                                    .modality_index = m == TARGET_NONE ? 0 : (size_t)m,
                                     .K = d->K,
                                     .class_group = d->class_group,
                                     .label = v->source->label[view_position(v, example)],
@@ -63,6 +64,7 @@ static struct deficit_context context_of(const struct view *v, const struct conf
 void view_free(struct view *v) {
     for (size_t m = 0; m < DATA_MODALITIES; m++) free(v->spoiled[m]);
     free(v->stand_in);
+    free(v->targets);
     free(v->label);
     *v = (struct view){0};
 }
@@ -128,7 +130,25 @@ static int spoil_labels(struct view *v, const struct config *c, size_t i, struct
     return STATUS_OK;
 }
 
-/* Severities, targets and stand-ins. */
+/* Targets have no fresh deficits, so they wait for none. */
+static int spoil_targets(struct view *v, const struct config *c, size_t i, struct error *e) {
+    const size_t n = v->source->n, K = v->data->K;
+    if (!v->targets) {
+        float *target = malloc((n * K + 1) * sizeof *target);
+        if (!target) return error_set(e, STATUS_FAILED, "out of memory for the spoiled targets");
+        for (size_t k = 0; k < n; k++)
+            memcpy(target + k * K, view_target(v, k), K * sizeof *target);
+        v->targets = target;
+    }
+    for (size_t k = 0; k < n; k++) {
+        struct deficit_context at = context_of(v, c, i, k, 0);
+        c->deficit_types[i]->targets(&c->deficits[i], &at, v->source, view_position(v, k),
+                                     v->targets + k * K);
+    }
+    return STATUS_OK;
+}
+
+/* Severities, modalities and stand-ins. */
 static int view_begin(struct view *v, const struct config *c, const struct dataset *d,
                       const struct examples *source, const double severity[], struct error *e) {
     int status = STATUS_OK;
@@ -155,6 +175,8 @@ int view_make(struct view *v, const struct config *c, const struct dataset *d,
     for (size_t i = 0; i < c->deficits_n && !status; i++) {
         const struct deficit *type = c->deficit_types[i];
         if (severity[i] == 0.0) continue;
+        if (type->targets) status = spoil_targets(v, c, i, e);
+        if (status) break;
         /* once one deficit is fresh, those after it must wait for it */
         if (v->fresh_n || deficit_is_fresh(c, i)) {
             v->fresh[v->fresh_n++] = i;
@@ -196,6 +218,12 @@ size_t view_scratch(const struct config *c, const struct dataset *d) {
         if (need > most) most = need;
     }
     return example_room(d) + most + 64;
+}
+
+const float *view_target(const struct view *v, size_t example) {
+    const size_t K = v->data->K;
+    if (!v->source->target) return NULL;
+    return v->targets ? v->targets + example * K : v->source->target + view_position(v, example) * K;
 }
 
 static bool is_fresh_modality(const struct view *v, const struct config *c, size_t m) {

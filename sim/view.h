@@ -19,6 +19,7 @@ struct view {
                                        the source; owned; NULL: its own */
     void *spoiled[DATA_MODALITIES]; /* a copy as stored, owned; NULL: the source's own */
     int32_t *label;                 /* spoiled labels, owned; NULL: the source's own */
+    float *targets;                 /* [n,K] spoiled targets, owned; NULL: the source's own */
     char key[HASH_TEXT];            /* of the deficits applied; "" clean */
     size_t fresh_n;                 /* deficits still to apply per batch */
     size_t fresh[CONFIG_DEFICITS];
@@ -49,6 +50,8 @@ const void *view_example(const struct view *v, const struct config *c, size_t m,
                          uint32_t epoch, void *scratch);
 int32_t view_epoch_label(const struct view *v, const struct config *c, size_t example,
                          uint32_t epoch);
+/* [K] of the example, in a view of data with targets; NULL in one of classes. */
+const float *view_target(const struct view *v, size_t example);
 size_t view_scratch(const struct config *c, const struct dataset *d); /* bytes */
 
 #endif

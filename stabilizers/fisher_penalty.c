@@ -155,6 +155,15 @@ static void fisher_penalty_gradients(const struct settings *s, const struct stab
                 dw[j] = (real)((double)dw[j] + alpha * (double)c->arrays[PENALTY][j]);
 }
 
+static int fisher_penalty_check(const struct settings *s, const struct net *net, int branch,
+                                struct error *e) {
+    (void)s, (void)branch;
+    if (!net_targets(net)) return STATUS_OK;
+    return error_set(e, STATUS_USAGE,
+                     "fisher_penalty draws classes from the model, and the loss is of targets; set "
+                     "train.loss.type: cross_entropy, or leave it out");
+}
+
 static bool fisher_penalty_is_identity(const struct settings *s) {
     return settings_real(s, "alpha") <= 0;
 }
@@ -191,5 +200,6 @@ const struct stabilizer stabilizer_fisher_penalty = {
     .arrays = ARRAYS,
     .scratch = fisher_penalty_scratch,
     .is_identity = fisher_penalty_is_identity,
+    .check = fisher_penalty_check,
     .gradients = fisher_penalty_gradients,
 };

@@ -168,8 +168,11 @@ static void every_deficit_is_found_by_its_name(void **state) {
     assert_true(n >= 6);
     for (size_t i = 0; i < n; i++) {
         assert_ptr_equal(deficit_find(list[i]->name), list[i]);
-        assert_true(list[i]->spoil || list[i]->label);
-        assert_true(!list[i]->spoil == !list[i]->takes);
+        const bool of_modality = list[i]->spoil || list[i]->targets || list[i]->gradients;
+        assert_true(of_modality || list[i]->label);
+        assert_true(deficit_of_examples(list[i]) || list[i]->gradients);
+        assert_true(!list[i]->takes || of_modality);
+        assert_true(list[i]->takes || (!list[i]->spoil && !list[i]->gradients));
         assert_true(strlen(list[i]->doc) > 10);
     }
     assert_null(deficit_find("no such deficit"));

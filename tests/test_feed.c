@@ -256,12 +256,12 @@ static void fresh_noise_differs_by_epoch_and_repeats_within_one(void **unused) {
 static void the_order_is_a_permutation_that_seed_and_epoch_name(void **unused) {
     uint32_t a[100], b[100], seen_once[100] = {0};
     (void)unused;
-    feed_order(1, 3, a, 100);
-    feed_order(1, 3, b, 100);
+    feed_order(1, 3, 0, a, 100);
+    feed_order(1, 3, 0, b, 100);
     assert_memory_equal(a, b, sizeof a);
-    feed_order(1, 4, b, 100);
+    feed_order(1, 4, 0, b, 100);
     assert_memory_not_equal(a, b, sizeof a);
-    feed_order(2, 3, b, 100);
+    feed_order(2, 3, 0, b, 100);
     assert_memory_not_equal(a, b, sizeof a);
     for (int i = 0; i < 100; i++) seen_once[a[i]]++;
     for (int i = 0; i < 100; i++) assert_int_equal(seen_once[i], 1);

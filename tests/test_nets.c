@@ -43,6 +43,8 @@ static const struct {
     {"split_allcnn", {"width=0.04", "n=1"}, VIEWS},
     {"split_allcnn", {"width=0.04", "heads=true"}, VIEWS},
     {"split_allcnn", {"width=0.04", "norm=none"}, VIEWS},
+    {"deeplinear", {"depth=1", "eps=1"}, ONE},
+    {"deeplinear", {"depth=3", "width=6", "eps=1"}, VIEWS},
 };
 enum { CASES_N = sizeof CASES / sizeof *CASES };
 

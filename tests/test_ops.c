@@ -73,7 +73,7 @@ static const struct param TRIAL_PARAMS[] = {
     {0}};
 static const struct param NONE[] = {{0}};
 static const struct arch TRIAL = {"trial", "One op between a convolution and a head.", TRIAL_PARAMS,
-                                  trial_build};
+                                  trial_build, NULL};
 
 static const struct net_input IMAGE[] = {{"image", 7, 6, 3, 0}, {0}};
 static const struct net_input TOKENS[] = {{"text", 1, 6, 1, 4}, {0}};
@@ -163,7 +163,7 @@ static int often_build(struct graph *g, const struct settings *s, struct error *
     int y = graph_add(g, thrice, graph_conv(g, x, stem));
     return graph_output(g, graph_linear(g, graph_flatten(g, y), "head", K));
 }
-static const struct arch OFTEN = {"often", "Sums of one value.", NONE, often_build};
+static const struct arch OFTEN = {"often", "Sums of one value.", NONE, often_build, NULL};
 
 static void what_is_read_often_gets_every_share_of_its_gradient(void **unused) {
     (void)unused;
@@ -260,7 +260,7 @@ static int embedded_build(struct graph *g, const struct settings *s, struct erro
     (void)s, (void)e;
     return graph_output(g, graph_embedding(g, graph_input(g, 0), "embed", 2));
 }
-static const struct arch EMBEDDED = {"embedded", "A sum of vectors.", NONE, embedded_build};
+static const struct arch EMBEDDED = {"embedded", "A sum of vectors.", NONE, embedded_build, NULL};
 
 /* Row v of the weight is (v, 10 v). */
 static struct net *embedded(void) {
@@ -321,7 +321,7 @@ static int misread_build(struct graph *g, const struct settings *s, struct error
 static const struct param MISREAD_PARAMS[] = {
     {"embed", PARAM_BOOL, "false", 0, 0, NULL, NULL, "Embedding or linear.", false}, {0}};
 static const struct arch MISREAD = {"misread", "Reads the wrong kind.", MISREAD_PARAMS,
-                                    misread_build};
+                                    misread_build, NULL};
 
 static void tokens_and_numbers_are_not_taken_for_each_other(void **unused) {
     (void)unused;
@@ -340,7 +340,7 @@ static int pair_build(struct graph *g, const struct settings *s, struct error *e
     int y = graph_batchnorm(g, graph_input(g, 1), "b", false);
     return graph_output(g, graph_concat(g, graph_product(g, x, y), y));
 }
-static const struct arch PAIR = {"pair", "Product and concatenation.", NONE, pair_build};
+static const struct arch PAIR = {"pair", "Product and concatenation.", NONE, pair_build, NULL};
 
 static void products_and_concatenations_are_what_their_names_say(void **unused) {
     (void)unused;
@@ -361,7 +361,7 @@ static int single_build(struct graph *g, const struct settings *s, struct error 
     int x = graph_batchnorm(g, graph_input(g, 0), "norm", false);
     return graph_output(g, x);
 }
-static const struct arch SINGLE = {"single", "Batch norm alone.", NONE, single_build};
+static const struct arch SINGLE = {"single", "Batch norm alone.", NONE, single_build, NULL};
 
 /* Two features, values 1 2 6 and 10 10 10: mean 3, biased variance 14/3, unbiased 7. */
 static void batchnorm_is_that_of_pytorch(void **unused) {

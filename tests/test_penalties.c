@@ -64,7 +64,13 @@ static struct net *net_of(size_t i, int threads) {
         assert_int_equal(settings_set(&s, name, value + 1, NULL), STATUS_OK);
     }
     const struct net_input *inputs = CASES[i].inputs_n == 1 ? IMAGE : SENSES;
-    struct net_spec spec = {arch, &s, inputs, CASES[i].inputs_n, K, BATCH, threads};
+    struct net_spec spec = {.arch = arch,
+                            .settings = &s,
+                            .inputs = inputs,
+                            .inputs_n = CASES[i].inputs_n,
+                            .K = K,
+                            .batch = BATCH,
+                            .threads = threads};
     if (net_create(&net, &spec, &e)) fail_msg("%s", e.text);
     settings_free(&s);
     net_init(net, NET_SEED);

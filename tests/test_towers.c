@@ -27,7 +27,7 @@ static int tapped_build(struct graph *g, const struct settings *s, struct error 
     return graph_output(g, graph_linear(g, graph_flatten(g, y), "head", K));
 }
 static const struct param NONE[] = {{0}};
-static const struct arch TAPPED = {"tapped", "Two taps.", NONE, tapped_build};
+static const struct arch TAPPED = {"tapped", "Two taps.", NONE, tapped_build, NULL};
 
 static const struct {
     const char *arch; /* NULL: TAPPED */

@@ -19,6 +19,11 @@
  *
  *   sqrt(p[k] r[k] / (p[k] + r[k]))  times  0 before k,  1 at k,  -p[i] / r[k] at i > k
  *
+ * A loss of targets has the model N(y, I), y the outputs, whose Fisher information is J^T J: labels are
+ * then gradients v by the outputs with E v v^T = I, which are the unit vectors (exact), normal numbers
+ * (sampled: t - y for t drawn from the model), random signs (sketch), or the data's own y - t
+ * (empirical). Outputs whose target is not known are left out, since the loss does not see them.
+ *
  * The traps, each met in published code. The square of a batch's mean gradient is not the mean of
  * the squares: norms are taken per example. Labels of the data give another quantity, the
  * empirical Fisher. Sums over millions of squares live in double. Confident predictions leave
@@ -65,6 +70,7 @@ struct work {
     double *weight;        /* [batch] of the gradients at hand */
     int32_t *y;            /* [batch] the labels at hand */
     int32_t *labels;       /* [batch] of the data */
+    double *known;         /* [batch, K] 1, or 0 where the target is not known; NULL: classes */
     double *branch;        /* [branches] of one probe */
     struct tally *tallies; /* [layers + 1], the last of the total; then [branches] */
     double loss, entropy;  /* sums over the probes */
@@ -182,6 +188,63 @@ static const struct {
     [FISHER_EMPIRICAL] = {"empirical", add_empirical},
 };
 
+/* ---- the same for a loss of targets ---- */
+
+/* value += weight |J^T v|^2, v left out where the target is not known. */
+static void add_outputs(struct work *w, double weight) {
+    for (size_t i = 0; i < w->n; i++) {
+        w->weight[i] = weight;
+        for (size_t k = 0; k < w->K; k++)
+            if (w->known[i * w->K + k] == 0) w->dlogits[i * w->K + k] = 0;
+    }
+    add_gradients(w);
+}
+
+static void add_unit_vectors(struct work *w) {
+    for (size_t k = 0; k < w->K; k++) {
+        for (size_t i = 0; i < w->n * w->K; i++) w->dlogits[i] = i % w->K == k;
+        add_outputs(w, 1);
+    }
+}
+
+static void add_drawn(struct work *w, double (*draw)(struct rng *r)) {
+    for (int d = 0; d < w->draws; d++) {
+        for (size_t i = 0; i < w->n; i++) {
+            struct rng rng = draw_stream(w, i, d);
+            for (size_t k = 0; k < w->K; k++) w->dlogits[i * w->K + k] = (real)draw(&rng);
+        }
+        add_outputs(w, 1.0 / w->draws);
+    }
+}
+
+static double draw_sign(struct rng *r) {
+    return rng_word(r) & 1 ? 1 : -1;
+}
+
+static void add_normal(struct work *w) {
+    add_drawn(w, rng_normal);
+}
+
+static void add_signs(struct work *w) {
+    add_drawn(w, draw_sign);
+}
+
+static void add_residuals(struct work *w) {
+    const real *y = net_logits(w->net)->data, *t = net_targets(w->net);
+    for (size_t i = 0; i < w->n * w->K; i++) w->dlogits[i] = y[i] - t[i];
+    add_outputs(w, 1);
+}
+
+static void (*const OF_TARGETS[])(struct work *w) = {[FISHER_EXACT] = add_unit_vectors,
+                                                     [FISHER_SAMPLED] = add_normal,
+                                                     [FISHER_SKETCH] = add_signs,
+                                                     [FISHER_EMPIRICAL] = add_residuals};
+
+static void known_read(struct work *w) {
+    const real *t = net_targets(w->net);
+    for (size_t i = 0; i < w->n * w->K; i++) w->known[i] = !isnan(t[i]);
+}
+
 enum fisher_estimator fisher_estimator(const char *name) {
     size_t i = 0, n = sizeof ESTIMATORS / sizeof *ESTIMATORS;
     while (i < n && strcmp(ESTIMATORS[i].name, name) != 0) i++;
@@ -222,9 +285,14 @@ static void measure_batch(struct work *w, const struct measure_examples *probes,
     struct net_loss loss = net_loss(w->net, w->labels, w->n);
     w->loss += loss.loss;
     w->entropy += loss.entropy;
-    net_probabilities(w->net, w->n, w->p);
     memset(w->value, 0, w->n * w->layers * sizeof *w->value);
-    ESTIMATORS[estimator].add(w);
+    if (w->known) {
+        known_read(w);
+        OF_TARGETS[estimator](w);
+    } else {
+        net_probabilities(w->net, w->n, w->p);
+        ESTIMATORS[estimator].add(w);
+    }
     tally_batch(w);
 }
 
@@ -247,6 +315,7 @@ static void result_fill(const struct work *w, struct fisher_result *r) {
 static int work_allocate(struct work *w) {
     size_t n = w->batch;
     w->p = calloc(n * w->K, sizeof *w->p);
+    if (net_targets(w->net)) w->known = calloc(n * w->K, sizeof *w->known);
     w->signs = calloc(w->K, sizeof *w->signs);
     w->dlogits = calloc(n * w->K, sizeof *w->dlogits);
     w->g2 = calloc(n * w->layers, sizeof *w->g2);
@@ -256,13 +325,14 @@ static int work_allocate(struct work *w) {
     w->labels = calloc(n, sizeof *w->labels);
     w->branch = calloc(w->branches + 1, sizeof *w->branch);
     w->tallies = calloc(w->layers + 1 + w->branches, sizeof *w->tallies);
-    bool whole = w->p && w->signs && w->dlogits && w->g2 && w->value && w->weight && w->y &&
+    bool whole = w->p && (w->known || !net_targets(w->net)) && w->signs && w->dlogits && w->g2 && w->value && w->weight && w->y &&
                  w->labels && w->branch && w->tallies;
     return whole ? STATUS_OK : STATUS_FAILED;
 }
 
 static void work_free(struct work *w) {
     free(w->p);
+    free(w->known);
     free(w->signs);
     free(w->dlogits);
     free(w->g2);

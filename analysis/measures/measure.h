@@ -50,6 +50,7 @@ struct measure_bins {
     const char *name, *long_name; /* of the log's coordinate, whose values are the bins' centers */
     size_t n;
     double low, high;
+    const char *note; /* of the coordinate; NULL: that they are such centers */
 };
 
 struct measure {
@@ -58,6 +59,7 @@ struct measure {
     const struct measure_series *series;
     size_t series_n;
     const struct measure_bins *bins; /* NULL: it has no series PER_BIN */
+    bool of_classes;                 /* it counts right answers: data with targets are refused */
     /* Refuse a network that it cannot be read off. NULL: takes all. */
     int (*check)(const struct net *net, struct error *e);
     /* Fill out[i], of as many numbers as its axis has, for each series; NaN where nothing can be

@@ -126,6 +126,7 @@ const struct measure measure_modality_accuracy = {
     .doc = "Test accuracy with each modality alone, the others zeroed or replaced by their mean.",
     .series = SERIES,
     .series_n = sizeof SERIES / sizeof *SERIES,
+    .of_classes = true,
     .check = taps_check,
     .measure = modality_accuracy,
 };

@@ -32,11 +32,23 @@ struct rsv {
     size_t defined;
 };
 
+static bool has_trunk(const struct net *net) {
+    size_t layers;
+    net_layers(net, &layers);
+    for (size_t l = 0; l < layers; l++)
+        if (net_layer_branch(net, l) == (int)net_modalities(net)) return true;
+    return false;
+}
+
 static int rsv_check(const struct net *net, struct error *e) {
     size_t n = net_modalities(net);
     if (n > 2)
         return error_set(e, STATUS_USAGE,
                          "it compares two modalities, and this data set has %zu; leave it out", n);
+    if (n == 2 && !has_trunk(net))
+        return error_set(e, STATUS_USAGE,
+                         "it reads the units of a layer after the encoders meet, and this network "
+                         "has none; leave it out");
     return taps_check(net, e);
 }
 
@@ -164,7 +176,8 @@ static int rsv(const struct measure_context *c, double *const *out, struct error
     "+1: the units vary with the first modality alone, -1: with the second alone; over units and " \
     "anchors with a variance."
 
-static const struct measure_bins HISTOGRAM = {"rsv_bin", "relative source variance", BINS, -1, 1};
+static const struct measure_bins HISTOGRAM = {
+    .name = "rsv_bin", .long_name = "relative source variance", .n = BINS, .low = -1, .high = 1};
 
 static const struct measure_series SERIES[] = {
     {"rsv_median", "1", "median relative source variance", PER_ROW, TEXT_SIGN},

@@ -64,6 +64,9 @@ int examples_resize(struct examples *x, const struct dataset *d, size_t n, struc
     x->index = index;
     for (size_t m = 0; m < d->modalities_n && !status; m++)
         status = room(&x->x[m], n, modality_bytes(&d->modality[m]), e);
+    void *target = x->target;
+    if (!status && d->has_targets) status = room(&target, n, d->K * sizeof *x->target, e);
+    x->target = target;
     if (!status) x->n = n;
     return status;
 }
@@ -79,6 +82,7 @@ int examples_create(struct examples *x, const struct dataset *d, size_t n, size_
 
 void examples_free(struct examples *x) {
     for (size_t m = 0; m < DATA_MODALITIES; m++) free(x->x[m]);
+    free(x->target);
     free(x->label);
     free(x->index);
     *x = (struct examples){0};

@@ -65,6 +65,8 @@ static const struct variant archs[] = {
     {"towers_add", "towers", 0, {{"fusion", "add"}, {"norm", "batch"}}, &senses},
     {"towers_product", "towers", 0, {{"fusion", "product"}, {"heads", "true"}}, &senses},
     {"towers_one", "towers", 0, {{"channels", "[4, 6]"}}, &one},
+    {"deeplinear_1", "deeplinear", 0, {{"depth", "1"}, {"eps", "1"}}, &one},
+    {"deeplinear_3", "deeplinear", 0, {{"width", "12"}, {"eps", "1"}}, &views},
     {"split_allcnn_1", "split_allcnn", 0, {{"n", "1"}, {"width", "0.0625"}}, &views},
     {"split_allcnn_2", "split_allcnn", 0, {{"width", "0.0625"}, {"heads", "true"}}, &views},
 };
