@@ -3,6 +3,7 @@
 #include "nets/net.h"
 
 #include <assert.h>
+#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 
 #include "base/rng.h"
 #include "nets/arch.h"
-#include "nets/blas.h"
 #include "nets/graph.h"
 #include "nets/loss.h"
 #include "nets/ops/softmax_xent.h"

@@ -5,14 +5,26 @@
  * Example n's own gradient is dw = dy[n]^T x[n], an outer product, so its squared norm needs no
  * gradient at all (Goodfellow 2015, arXiv 1510.01799): |x[n]|^2 |dy[n]|^2 + |dy[n]|^2.
  *
- * Matrix products are OpenBLAS's, on one thread each, cut by features into fixed pieces.
- * The trap: a flattened image arrives as h w c, but PyTorch flattens to c h w, so the weight's
- * columns are permuted on their way out and in. */
-#include "nets/blas.h"
+ * The products are nets/kernels/gemm.h's, C = A B with A read as it lies and B in panels:
+ *
+ *   forward   y^T = w x^T       w as it lies, x^T packed; y^T is transposed at the end
+ *   by data   dx = dy w         dy as it lies, w packed a block at a time
+ *   by weights  dw = dy^T x     dy^T transposed, x packed
+ *
+ * so that weights, far larger than a batch, are never transposed. Work is cut by features into fixed
+ * pieces. The trap: a flattened image arrives as h w c, but PyTorch flattens to c h w, so the
+ * weight's columns are permuted on their way out and in. */
 #include "nets/graph.h"
+#include "nets/kernels/gemm.h"
 #include "nets/op.h"
 
-enum { WEIGHT, BIAS, PIECE = 128 /* features that make a piece worth its overhead */ };
+enum { WEIGHT, BIAS };
+enum {
+    PIECE = 128, /* features that make a piece worth its overhead */
+    DEPTH = 256, /* of a sum over features in one go: with it, a panel stays in the first cache */
+    ROWS = 48,   /* of A in one go: with DEPTH, a block stays in the second cache */
+    WIDTH = 64   /* columns of w packed in one go */
+};
 
 static int linear_shape(struct graph *g, struct op *op, struct value *y, struct error *e) {
     (void)e;
@@ -26,58 +38,187 @@ static int linear_shape(struct graph *g, struct op *op, struct value *y, struct 
     return STATUS_OK;
 }
 
-static size_t linear_scratch(const struct op *op, size_t N, int threads) {
-    (void)N, (void)threads;
-    return op_bytes(op->y.C, sizeof(double));
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
 }
 
 static size_t pieces_of(size_t features) {
     return features < PIECE * OP_PIECES ? (features + PIECE - 1) / PIECE : OP_PIECES;
 }
 
-/* The outputs [first, last): start from the bias, add x w^T. */
-static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    size_t in = op->x[0].C, out = op->y.C;
-    real *y = op->y.data;
-    if (op->options.bias) {
-        const real *b = op_param(op, run, BIAS);
-        for (size_t n = 0; n < run->N; n++)
-            for (size_t o = p.first; o < p.last; o++) y[n * out + o] = b[o];
+/* ---- scratch: what each pass packs; examples are padded to whole panels ---- */
+
+static size_t padded(size_t columns) {
+    const struct gemm *g = gemm_choose();
+    return gemm_panels(g, columns) * g->lanes;
+}
+
+static size_t reals_of_block(void) {
+    return DEPTH * padded(WIDTH);
+}
+
+static size_t linear_scratch(const struct op *op, size_t N, int threads) {
+    const size_t in = op->x[0].C, out = op->y.C;
+    size_t forward = padded(N) * (in + out), weights = padded(in) * N + out * N;
+    size_t data = (size_t)threads * reals_of_block();
+    size_t most = forward > weights ? forward : weights;
+    if (most < data) most = data;
+    return op_bytes(most, sizeof(real)) + op_bytes(out, sizeof(double));
+}
+
+/* ---- forward ---- */
+
+static real *forward_xt(const struct op_run *run) {
+    return (real *)run->scratch;
+}
+
+static real *forward_yt(const struct op *op, const struct op_run *run) {
+    return forward_xt(run) + padded(run->N) * op->x[0].C;
+}
+
+/* Examples of the panels [first, last). */
+static void forward_pack_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    const struct gemm *g = gemm_choose();
+    const size_t in = op->x[0].C, first = p.first * g->lanes, last = p.last * g->lanes;
+    g->pack_rows(op->x[0].data + first * in, in, least(last, run->N) - first, in,
+                 forward_xt(run) + first * in);
+}
+
+/* yt[o,:] = b[o] */
+static void forward_begin(const struct op *op, const struct op_run *run, struct piece p) {
+    const size_t row = padded(run->N);
+    real *yt = forward_yt(op, run) + p.first * row;
+    for (size_t o = p.first; o < p.last; o++, yt += row) {
+        const real b = op->options.bias ? op_param(op, run, BIAS)[o] : 0;
+        for (size_t n = 0; n < run->N; n++) yt[n] = b;
     }
-    blas_gemm(BLAS_PLAIN, BLAS_TRANSPOSED, run->N, p.last - p.first, in, op->x[0].data, in,
-              op_param(op, run, WEIGHT) + p.first * in, in, op->options.bias, y + p.first, out);
+}
+
+/* The outputs [first, last). */
+static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    const struct gemm *g = gemm_choose();
+    const size_t in = op->x[0].C, out = op->y.C, row = padded(run->N);
+    real *yt = forward_yt(op, run);
+    forward_begin(op, run, p);
+    for (size_t o = p.first; o < p.last; o += ROWS)
+        for (size_t k = 0; k < in; k += DEPTH)
+            g->multiply(&(struct gemm_product){.M = least(ROWS, p.last - o),
+                                               .N = run->N,
+                                               .K = least(DEPTH, in - k),
+                                               .a = op_param(op, run, WEIGHT) + o * in + k,
+                                               .a_row = in,
+                                               .b = forward_xt(run) + k * g->lanes,
+                                               .b_panel = in * g->lanes,
+                                               .c = yt + o * row,
+                                               .c_row = row,
+                                               .add = true});
+    g->transpose(yt + p.first * row, row, p.last - p.first, run->N, op->y.data + p.first, out);
 }
 
 static void linear_forward(const struct op *op, const struct op_run *run) {
+    size_t panels = gemm_panels(gemm_choose(), run->N);
+    op_each_piece(op, run, panels, op_pieces(panels), forward_pack_piece);
     op_each_piece(op, run, op->y.C, pieces_of(op->y.C), forward_piece);
+}
+
+/* ---- gradient by the parameters ---- */
+
+static real *weights_x(const struct op_run *run) {
+    return (real *)run->scratch;
+}
+
+static real *weights_dyt(const struct op *op, const struct op_run *run) {
+    return weights_x(run) + padded(op->x[0].C) * run->N;
+}
+
+/* Inputs of the panels [first, last). */
+static void weights_pack_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    const struct gemm *g = gemm_choose();
+    const size_t in = op->x[0].C, first = p.first * g->lanes, last = p.last * g->lanes;
+    g->pack(op->x[0].data + first, in, run->N, least(last, in) - first,
+            weights_x(run) + first * run->N);
+}
+
+static void weights_transpose_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    const size_t out = op->y.C, N = run->N;
+    gemm_choose()->transpose(op->dy.data + p.first, out, N, p.last - p.first,
+                             weights_dyt(op, run) + p.first * N, N);
 }
 
 /* The weights of the outputs [first, last): dw = dy^T x. */
 static void weights_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    size_t in = op->x[0].C, out = op->y.C;
-    blas_gemm(BLAS_TRANSPOSED, BLAS_PLAIN, p.last - p.first, in, run->N, op->dy.data + p.first, out,
-              op->x[0].data, in, 0, op_grad(op, run, WEIGHT) + p.first * in, in);
+    const struct gemm *g = gemm_choose();
+    const size_t in = op->x[0].C, N = run->N;
+    for (size_t o = p.first; o < p.last; o += ROWS)
+        for (size_t n = 0; n < N; n += DEPTH)
+            g->multiply(&(struct gemm_product){.M = least(ROWS, p.last - o),
+                                               .N = in,
+                                               .K = least(DEPTH, N - n),
+                                               .a = weights_dyt(op, run) + o * N + n,
+                                               .a_row = N,
+                                               .b = weights_x(run) + n * g->lanes,
+                                               .b_panel = N * g->lanes,
+                                               .c = op_grad(op, run, WEIGHT) + o * in,
+                                               .c_row = in,
+                                               .add = n > 0});
 }
 
 static void linear_backward_params(const struct op *op, const struct op_run *run) {
-    op_each_piece(op, run, op->y.C, pieces_of(op->y.C), weights_piece);
+    const size_t in = op->x[0].C, out = op->y.C;
+    size_t panels = gemm_panels(gemm_choose(), in);
+    op_each_piece(op, run, panels, op_pieces(panels), weights_pack_piece);
+    op_each_piece(op, run, out, pieces_of(out), weights_transpose_piece);
+    op_each_piece(op, run, out, pieces_of(out), weights_piece);
     if (!op->options.bias) return;
-    double *sums = op_zeroed(run, op->y.C);
+    double *sums = op_zeroed(run, out);
     real *db = op_grad(op, run, BIAS);
     run->pass->sums(&op->dy, 0, run->N, sums);
-    for (size_t o = 0; o < op->y.C; o++) db[o] = (real)sums[o];
+    for (size_t o = 0; o < out; o++) db[o] = (real)sums[o];
 }
 
-/* The inputs [first, last): dx = dy w. */
+/* ---- gradient by the inputs ---- */
+
+/* A block of w: rows (outputs) from o on, columns (inputs) from i on, of those before `last`. */
+static struct gemm_ahead data_block(const struct op *op, const struct op_run *run, size_t o,
+                                    size_t i, size_t last) {
+    const size_t in = op->x[0].C, out = op->y.C;
+    if (o >= out) return (struct gemm_ahead){0};
+    return (struct gemm_ahead){op_param(op, run, WEIGHT) + o * in + i, least(DEPTH, out - o),
+                               least(WIDTH, last - i), in};
+}
+
+/* The inputs of the panels [first, last): dx = dy w. */
 static void data_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    size_t in = op->x[0].C, out = op->y.C;
-    blas_gemm(BLAS_PLAIN, BLAS_PLAIN, run->N, p.last - p.first, out, op->dy.data, out,
-              op_param(op, run, WEIGHT) + p.first, in, 0, op->dx[0].data + p.first, in);
+    const struct gemm *g = gemm_choose();
+    const size_t in = op->x[0].C, out = op->y.C;
+    const size_t first = p.first * g->lanes, last = least(p.last * g->lanes, in);
+    real *packed = (real *)run->scratch + (size_t)p.thread * reals_of_block();
+    for (size_t o = 0; o < out; o += DEPTH)
+        for (size_t i = first; i < last; i += WIDTH) {
+            const struct gemm_ahead w = data_block(op, run, o, i, last);
+            g->pack(w.at, in, w.rows, w.columns, packed);
+            g->multiply(&(struct gemm_product){
+                .M = run->N,
+                .N = w.columns,
+                .K = w.rows,
+                .a = op->dy.data + o,
+                .a_row = out,
+                .b = packed,
+                .b_panel = w.rows * g->lanes,
+                .c = op->dx[0].data + i,
+                .c_row = in,
+                .add = o > 0,
+                .ahead = {i + WIDTH < last ? data_block(op, run, o, i + WIDTH, last)
+                                           : data_block(op, run, o + DEPTH, first, last)}});
+        }
 }
 
 static void linear_backward_data(const struct op *op, const struct op_run *run) {
-    op_each_piece(op, run, op->x[0].C, pieces_of(op->x[0].C), data_piece);
+    op_each_piece(op, run, gemm_panels(gemm_choose(), op->x[0].C), pieces_of(op->x[0].C),
+                  data_piece);
 }
+
+/* ---- squared norms of single gradients ---- */
 
 static void g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
     size_t in = op->x[0].C, out = op->y.C;
