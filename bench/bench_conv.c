@@ -33,6 +33,13 @@ static const struct layer layers[] = {
     {"demo     1->8   3x3    @20", {1, 8, 3, 3, 1, 1}, 20},
     {"demo     8->16  3x3 s2 @20", {8, 16, 3, 3, 2, 1}, 20},
     {"demo    16->16  3x3 s2 @10", {16, 16, 3, 3, 2, 1}, 10},
+    {"towers   6->12  3x3    @16", {6, 12, 3, 3, 1, 1}, 16},
+    {"towers  12->12  3x3    @16", {12, 12, 3, 3, 1, 1}, 16},
+    {"resnet  16->16  3x3    @32", {16, 16, 3, 3, 1, 1}, 32},
+    {"resnet  32->32  3x3    @16", {32, 32, 3, 3, 1, 1}, 16},
+    {"resnet  64->64  3x3    @8 ", {64, 64, 3, 3, 1, 1}, 8},
+    {"resnet 128->128 3x3    @4 ", {128, 128, 3, 3, 1, 1}, 4},
+    {"resnet 256->256 3x3    @4 ", {256, 256, 3, 3, 1, 1}, 4},
     {"allcnn   3->24  3x3    @32", {3, 24, 3, 3, 1, 1}, 32},
     {"allcnn   3->48  3x3    @32", {3, 48, 3, 3, 1, 1}, 32},
     {"allcnn  24->24  3x3    @32", {24, 24, 3, 3, 1, 1}, 32},
@@ -132,11 +139,13 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : conv_isa();
     const size_t N = argc > 2 ? (size_t)atoi(argv[2]) : 64;
     const struct conv_kernel *kernel =
-        strcmp(name, "im2col") == 0 ? &conv_reference : conv_direct_isa(name);
+        strcmp(name, "im2col") == 0     ? &conv_reference
+        : strcmp(name, "winograd") == 0 ? conv_winograd_isa(conv_isa())
+                                        : conv_direct_isa(name);
     if (!kernel || N == 0) {
         fprintf(stderr,
-                "usage: bench_conv [im2col|baseline|x86-64-v3|x86-64-v4] [batch]; this "
-                "machine runs %s\n",
+                "usage: bench_conv [im2col|winograd|baseline|x86-64-v3|x86-64-v4] [batch]; "
+                "this machine runs %s\n",
                 conv_isa());
         return 2;
     }

@@ -47,7 +47,7 @@ struct op {
     bool dx_adds[OP_INPUTS]; /* dx is a share; the graph adds it to the value's gradient */
 
     struct conv_shape conv;
-    const struct conv_kernel *kernel;
+    const struct conv_kernel *kernel, *kernel_single; /* conv: for a batch, for one example */
     size_t plane;  /* linear: positions per feature before the flattening, see struct value */
     size_t tokens; /* embedding: the vocabulary */
 };

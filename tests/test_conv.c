@@ -218,17 +218,17 @@ static const struct conv_kernel *reference_isa(const char *isa) {
     return strcmp(isa, "baseline") == 0 ? &conv_reference : NULL;
 }
 
-static const struct conv_kernel *chosen_isa(const char *isa) {
-    return strcmp(isa, "baseline") == 0 ? &conv_direct : NULL;
-}
+/* Winograd's transforms mix an output with its neighbors and their taps, so that an error is relative
+ * to the largest number of a tensor; of that bound 10,000 cases reach less than half. */
+static const double WINOGRAD = 1;
 
 static const struct family {
     const struct conv_kernel *(*isa)(const char *name); /* NULL: not on this machine */
     struct bound bound;
 } FAMILIES[] = {
     {reference_isa, {1, false}},
-    {chosen_isa, {1, false}},
     {conv_direct_isa, {1, false}},
+    {conv_winograd_isa, {WINOGRAD, true}},
 };
 
 struct kernel {
@@ -394,8 +394,8 @@ static void check_cuts(const struct conv_kernel *k, const struct problem *p) {
         struct results r = results_make(k, p, cut);
         expect(same_bits(&whole.y, &r.y, p->N), k, p, "a cut changes y");
         expect(same_bits(&whole.dx, &r.dx, p->N), k, p, "a cut changes dx");
-        expect(memcmp(whole.dw, r.dw, conv_weights(&p->s) * sizeof(real)) == 0, k, p,
-               "a cut changes dw");
+        expect(!k->in_order || memcmp(whole.dw, r.dw, conv_weights(&p->s) * sizeof(real)) == 0, k,
+               p, "a cut changes dw");
         results_free(&r);
     }
     results_free(&whole);

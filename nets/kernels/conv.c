@@ -1,6 +1,6 @@
 /* Which convolution runs, and the order of its weights.
  *
- * conv_direct is compiled once per instruction set. The set is read from the processor at every
+ * The kernels are compiled once per instruction set. The set is read from the processor at every
  * call (a few loads), so there is no state to set up. A set counts only with every feature that its
  * kernels were compiled for: x86-64-v3 and v4 are those of the System V ABI (x86-64 psABI 1.0,
  * section 3.1.1). */
@@ -8,7 +8,7 @@
 
 #include "nets/kernels/conv.h"
 
-extern const struct conv_kernel conv_direct_base;
+extern const struct conv_kernel conv_direct_base, conv_winograd_base;
 #if defined HAVE_ISA_v3 || defined HAVE_ISA_v4
 static bool has_v3(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -16,10 +16,10 @@ static bool has_v3(void) {
 }
 #endif
 #ifdef HAVE_ISA_v3
-extern const struct conv_kernel conv_direct_v3;
+extern const struct conv_kernel conv_direct_v3, conv_winograd_v3;
 #endif
 #ifdef HAVE_ISA_v4
-extern const struct conv_kernel conv_direct_v4;
+extern const struct conv_kernel conv_direct_v4, conv_winograd_v4;
 
 static bool has_v4(void) {
     return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -35,16 +35,18 @@ static bool has_baseline(void) {
 static const struct {
     const char *name;
     bool (*here)(void);
-    const struct conv_kernel *kernel;
+    const struct conv_kernel *direct, *winograd;
 } isas[] = {
 #ifdef HAVE_ISA_v4
-    {"x86-64-v4", has_v4, &conv_direct_v4},
+    {"x86-64-v4", has_v4, &conv_direct_v4, &conv_winograd_v4},
 #endif
 #ifdef HAVE_ISA_v3
-    {"x86-64-v3", has_v3, &conv_direct_v3},
+    {"x86-64-v3", has_v3, &conv_direct_v3, &conv_winograd_v3},
 #endif
-    {"baseline", has_baseline, &conv_direct_base},
+    {"baseline", has_baseline, &conv_direct_base, &conv_winograd_base},
 };
+
+enum { ISAS = sizeof isas / sizeof *isas };
 
 static size_t isa_best(void) {
     size_t i = 0;
@@ -56,52 +58,34 @@ const char *conv_isa(void) {
     return isas[isa_best()].name;
 }
 
+static size_t isa_find(const char *name) {
+    size_t i = 0;
+    while (i < ISAS && (strcmp(isas[i].name, name) != 0 || !isas[i].here())) i++;
+    return i;
+}
+
 const struct conv_kernel *conv_direct_isa(const char *name) {
-    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++)
-        if (strcmp(isas[i].name, name) == 0 && isas[i].here()) return isas[i].kernel;
-    return NULL;
+    size_t i = isa_find(name);
+    return i < ISAS ? isas[i].direct : NULL;
 }
 
-static const struct conv_kernel *best(void) {
-    return isas[isa_best()].kernel;
+const struct conv_kernel *conv_winograd_isa(const char *name) {
+    size_t i = isa_find(name);
+    return i < ISAS ? isas[i].winograd : NULL;
 }
 
-static bool covers(const struct conv_shape *s) {
-    return best()->covers(s);
-}
+/* Where Winograd's method won on the machines measured (bench/bench_conv.c), against the direct one at
+ * 0.7 to 1.0 of the FMA peak: with 16 channels by about 1.1, with 48 by 1.5, with 192 by 1.7. Below
+ * that its transforms cost what its products save. A single image must have tiles enough to make
+ * up for the transform of its weight gradient. */
+enum { CHANNELS_LEAST = 16, PIXELS_LEAST = 16, PIXELS_LEAST_SINGLE = 512 };
 
-static size_t scratch(const struct conv_shape *s, const struct tensor *x, const struct tensor *y) {
-    return best()->scratch(s, x, y);
-}
-
-static void forward(const struct conv_shape *s, const struct tensor *x, const real *w,
-                    const real *b, const struct tensor *y, size_t first, size_t last,
-                    real *memory) {
-    best()->forward(s, x, w, b, y, first, last, memory);
-}
-
-static void backward_data(const struct conv_shape *s, const struct tensor *dy, const real *w,
-                          const struct tensor *dx, size_t first, size_t last, real *memory) {
-    best()->backward_data(s, dy, w, dx, first, last, memory);
-}
-
-static void backward_weights(const struct conv_shape *s, const struct tensor *x,
-                             const struct tensor *dy, real *dw, size_t first, size_t last,
-                             real *memory) {
-    best()->backward_weights(s, x, dy, dw, first, last, memory);
-}
-
-const struct conv_kernel conv_direct = {
-    .name = "direct",
-    .covers = covers,
-    .scratch = scratch,
-    .forward = forward,
-    .backward_data = backward_data,
-    .backward_weights = backward_weights,
-};
-
-const struct conv_kernel *conv_choose(const struct conv_shape *s) {
-    return conv_direct.covers(s) ? &conv_direct : &conv_reference;
+const struct conv_kernel *conv_choose(const struct conv_shape *s, size_t pixels, bool single) {
+    const size_t isa = isa_best();
+    const size_t least = single ? PIXELS_LEAST_SINGLE : PIXELS_LEAST;
+    const bool wide = s->C >= CHANNELS_LEAST && s->O >= CHANNELS_LEAST;
+    if (isas[isa].winograd->covers(s) && wide && pixels >= least) return isas[isa].winograd;
+    return isas[isa].direct->covers(s) ? isas[isa].direct : &conv_reference;
 }
 
 void conv_pack(const struct conv_shape *s, const real *oihw, real *packed) {

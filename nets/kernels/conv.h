@@ -8,11 +8,11 @@
  * weights use the same packed layout. x->halo >= pad, dy's halo is not read.
  *
  * Every function works on the images [first, last) of its tensors and is single-threaded: the
- * caller cuts the batch into fixed pieces. Results do not depend on how a batch is cut: images are
- * added to dw one after the other, in order. `scratch` holds conv_scratch(shape) reals per caller.
+ * caller cuts the batch into fixed pieces. y and dx do not depend on how a batch is cut; the last
+ * bits of dw may, see `in_order`. `scratch` holds kernel->scratch() reals per caller.
  *
- * Two implementations with one interface: `conv_reference` (im2col and OpenBLAS, any shape) and
- * `conv_direct` (register-tiled kernels). `conv_choose` returns the one to use for a shape. */
+ * Three implementations with one interface: im2col and OpenBLAS (any shape), direct (register-tiled
+ * kernels) and Winograd (3x3, stride 1). `conv_choose` returns the one to use for a shape. */
 #ifndef NETS_KERNELS_CONV_H
 #define NETS_KERNELS_CONV_H
 
@@ -28,7 +28,8 @@ struct conv_shape {
 };
 
 struct conv_kernel {
-    const char *name; /* "im2col", "direct" */
+    const char *name; /* "im2col", "direct", "winograd" */
+    bool in_order;    /* images are added to dw one after the other: dw is the same for any cut */
     bool (*covers)(const struct conv_shape *s);
     /* reals of scratch that each of the three calls needs; x and y give the image sizes */
     size_t (*scratch)(const struct conv_shape *s, const struct tensor *x, const struct tensor *y);
@@ -46,9 +47,10 @@ struct conv_kernel {
 };
 
 extern const struct conv_kernel conv_reference;
-extern const struct conv_kernel conv_direct;
 
-const struct conv_kernel *conv_choose(const struct conv_shape *s);
+/* The fastest kernel here for a shape with so many pixels in an image of y. `single`: for weight
+ * gradients of one image at a time. */
+const struct conv_kernel *conv_choose(const struct conv_shape *s, size_t pixels, bool single);
 
 static inline size_t conv_weights(const struct conv_shape *s) {
     return s->R * s->S * s->C * s->O;
@@ -57,12 +59,13 @@ static inline size_t conv_weights(const struct conv_shape *s) {
 void conv_pack(const struct conv_shape *s, const real *oihw, real *packed);
 void conv_unpack(const struct conv_shape *s, const real *packed, real *oihw);
 
-/* Instruction set that conv_direct runs on this machine ("x86-64-v4", "x86-64-v3", "baseline"):
+/* Instruction set of the kernels that run on this machine ("x86-64-v4", "x86-64-v3", "baseline"):
  * part of the numerics id. */
 const char *conv_isa(void);
 
-/* The direct kernels as compiled for one of these instruction sets; NULL where this machine cannot
- * run them. conv_direct is conv_direct_isa(conv_isa()): tests ask for the others. */
+/* The kernels as compiled for one of these instruction sets; NULL where this machine cannot run
+ * them. conv_choose takes those of conv_isa(): tests ask for the others. */
 const struct conv_kernel *conv_direct_isa(const char *name);
+const struct conv_kernel *conv_winograd_isa(const char *name);
 
 #endif

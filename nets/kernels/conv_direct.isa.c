@@ -472,6 +472,7 @@ static void backward_weights(const struct conv_shape *s, const struct tensor *x,
 extern const struct conv_kernel ISA_NAME(conv_direct);
 const struct conv_kernel ISA_NAME(conv_direct) = {
     .name = "direct",
+    .in_order = true,
     .covers = covers,
     .scratch = scratch_size,
     .forward = forward,

@@ -131,6 +131,7 @@ static void backward_weights(const struct conv_shape *s, const struct tensor *x,
 
 const struct conv_kernel conv_reference = {
     .name = "im2col",
+    .in_order = true,
     .covers = covers,
     .scratch = scratch_size,
     .forward = forward,

@@ -30,13 +30,14 @@ static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, str
                                    .S = o->kernel,
                                    .stride = o->stride ? o->stride : 1,
                                    .pad = o->pad};
-    op->kernel = conv_choose(&op->conv);
     if (out_size(x->H, &op->conv, &y->H) || out_size(x->W, &op->conv, &y->W))
         return error_set(e, STATUS_USAGE,
                          "its %zu x %zu input is smaller than its %zu x %zu kernel; "
                          "use larger images or a shallower network",
                          x->H, x->W, o->kernel, o->kernel);
     y->C = o->outputs;
+    op->kernel = conv_choose(&op->conv, y->H * y->W, false);
+    op->kernel_single = conv_choose(&op->conv, y->H * y->W, true);
     size_t taps = o->kernel * o->kernel, fan_in = x->C * taps, fan_out = o->outputs * taps;
     graph_param(g, op, WEIGHT, "weight", 4, (size_t[]){o->outputs, x->C, o->kernel, o->kernel},
                 graph_conv_init(g, fan_in, fan_out));
@@ -48,7 +49,9 @@ static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, str
 /* Scratch: a kernel's own for each thread, then weight gradients; the bias, whose turn comes after
  * the weights', uses the same bytes for its sums. */
 static size_t kernel_bytes(const struct op *op) {
-    return op_bytes(op->kernel->scratch(&op->conv, &op->x[0], &op->y), sizeof(real));
+    size_t batch = op->kernel->scratch(&op->conv, &op->x[0], &op->y);
+    size_t single = op->kernel_single->scratch(&op->conv, &op->x[0], &op->y);
+    return op_bytes(batch > single ? batch : single, sizeof(real));
 }
 
 static size_t gradient_bytes(const struct op *op) {
@@ -79,6 +82,12 @@ static real *gradient_scratch(const struct op *op, const struct op_run *run, siz
                     i * gradient_bytes(op));
 }
 
+/* For y and dx, which are the same for any cut: a kernel that is called once prepares its weights
+ * once. */
+static size_t image_pieces(const struct op_run *run) {
+    return run->threads > 1 ? op_pieces(run->N) : 1;
+}
+
 static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
     op->kernel->forward(&op->conv, &op->x[0], op_param(op, run, WEIGHT),
                         op->options.bias ? op_param(op, run, BIAS) : NULL, &op->y, p.first, p.last,
@@ -86,7 +95,7 @@ static void forward_piece(const struct op *op, const struct op_run *run, struct 
 }
 
 static void conv_layer_forward(const struct op *op, const struct op_run *run) {
-    op_each_piece(op, run, run->N, op_pieces(run->N), forward_piece);
+    op_each_piece(op, run, run->N, image_pieces(run), forward_piece);
 }
 
 static void weights_piece(const struct op *op, const struct op_run *run, struct piece p) {
@@ -121,7 +130,7 @@ static void data_piece(const struct op *op, const struct op_run *run, struct pie
 }
 
 static void conv_layer_backward_data(const struct op *op, const struct op_run *run) {
-    op_each_piece(op, run, run->N, op_pieces(run->N), data_piece);
+    op_each_piece(op, run, run->N, image_pieces(run), data_piece);
 }
 
 static void weights_g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
@@ -129,8 +138,8 @@ static void weights_g2_piece(const struct op *op, const struct op_run *run, stru
     real *dw = gradient_scratch(op, run, (size_t)p.thread);
     for (size_t n = p.first; n < p.last; n++) {
         memset(dw, 0, count * sizeof *dw);
-        op->kernel->backward_weights(&op->conv, &op->x[0], &op->dy, dw, n, n + 1,
-                                     kernel_scratch(op, run, p.thread));
+        op->kernel_single->backward_weights(&op->conv, &op->x[0], &op->dy, dw, n, n + 1,
+                                            kernel_scratch(op, run, p.thread));
         *op_g2(op, run, n) += run->pass->sum_squares(dw, count);
     }
 }
