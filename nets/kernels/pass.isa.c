@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { TILE = 256, LANES = 16, FLUSH = 64 };
+enum { TILE = 256, LANES = 16, FLUSH = 64, LINE = 64 /* bytes of a cache line */ };
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b)  PASTE_(a, b)
@@ -272,11 +272,6 @@ static struct taps taps_of(const struct pass_window *w, size_t i, size_t size) {
     return t;
 }
 
-#define FOR_OUTPUTS(y)                                                                             \
-    for (size_t n = first; n < last; n++)                                                          \
-        for (size_t i = 0; i < (y)->H; i++)                                                        \
-            for (size_t j = 0; j < (y)->W; j++)
-
 /* The common window, 2 x 2 side by side, in one go: the four pixels of output (i, j). */
 static bool is_quarter(const struct pass_window *w) {
     return w->kernel == 2 && w->stride == 2 && w->pad == 0;
@@ -286,31 +281,52 @@ static real larger(real a, real b) {
     return a > b || a != a ? a : b;
 } /* a NaN wins */
 
-static void quarter(const struct tensor *x, const struct tensor *y, size_t n, size_t i, size_t j) {
+/* Ask for n numbers that will be needed soon, or written: the rows of a window are too many short
+ * streams for the processor to guess. Past the end of a tensor it does nothing. */
+static inline __attribute__((always_inline)) void ask_for(const real *p, size_t n,
+                                                          const int written) {
+    for (size_t i = 0; i < n; i += LINE / sizeof *p)
+        written ? __builtin_prefetch(p + i, 1) : __builtin_prefetch(p + i, 0);
+}
+
+/* Row i of y and the two rows of x under it; the two rows that follow are asked for meanwhile. */
+static void quarter(const struct tensor *x, const struct tensor *y, size_t n, size_t i) {
     size_t C = x->C;
-    const real *a = tensor_at(x, n, 2 * i, 2 * j), *b = a + C, *c = a + x->row, *d = c + C;
-    real *to = tensor_at(y, n, i, j);
+    const real *a = tensor_at(x, n, 2 * i, 0);
+    real *to = tensor_at(y, n, i, 0);
+    for (size_t j = 0; j < y->W; j++, a += 2 * C, to += C) {
+        const real *b = a + C, *c = a + x->row, *d = c + C;
+        ask_for(c + x->row, 2 * C, 0);
+        ask_for(c + 2 * x->row, 2 * C, 0);
 #pragma omp simd
-    for (size_t k = 0; k < C; k++) to[k] = larger(larger(a[k], b[k]), larger(c[k], d[k]));
+        for (size_t k = 0; k < C; k++) to[k] = larger(larger(a[k], b[k]), larger(c[k], d[k]));
+    }
 }
 
 static void quarter_backward(const struct tensor *x, const struct tensor *y,
-                             const struct tensor *dy, const struct tensor *dx, size_t n, size_t i,
-                             size_t j) {
+                             const struct tensor *dy, const struct tensor *dx, size_t n, size_t i) {
     size_t C = x->C;
-    const real *a = tensor_at(x, n, 2 * i, 2 * j), *b = a + C, *c = a + x->row;
-    const real *most = tensor_at(y, n, i, j), *from = tensor_at(dy, n, i, j);
-    real *da = tensor_at(dx, n, 2 * i, 2 * j), *db = da + C, *dc = da + dx->row, *dd = dc + C;
+    const real *a = tensor_at(x, n, 2 * i, 0);
+    const real *most = tensor_at(y, n, i, 0), *from = tensor_at(dy, n, i, 0);
+    real *da = tensor_at(dx, n, 2 * i, 0);
+    for (size_t j = 0; j < y->W; j++, a += 2 * C, da += 2 * C, most += C, from += C) {
+        const real *b = a + C, *c = a + x->row;
+        real *db = da + C, *dc = da + dx->row, *dd = dc + C;
+        ask_for(c + x->row, 2 * C, 0);
+        ask_for(c + 2 * x->row, 2 * C, 0);
+        ask_for(dc + dx->row, 2 * C, 1);
+        ask_for(dc + 2 * dx->row, 2 * C, 1);
 #pragma omp simd
-    for (size_t k = 0; k < C; k++) {
-        bool in_a = a[k] == most[k], in_b = b[k] == most[k], in_c = c[k] == most[k];
-        real left = from[k]; /* gradient not yet given away */
-        da[k] = in_a ? left : 0;
-        left = in_a ? 0 : left;
-        db[k] = in_b ? left : 0;
-        left = in_b ? 0 : left;
-        dc[k] = in_c ? left : 0;
-        dd[k] = in_c ? 0 : left;
+        for (size_t k = 0; k < C; k++) {
+            bool in_a = a[k] == most[k], in_b = b[k] == most[k], in_c = c[k] == most[k];
+            real left = from[k]; /* gradient not yet given away */
+            da[k] = in_a ? left : 0;
+            left = in_a ? 0 : left;
+            db[k] = in_b ? left : 0;
+            left = in_b ? 0 : left;
+            dc[k] = in_c ? left : 0;
+            dd[k] = in_c ? 0 : left;
+        }
     }
 }
 
@@ -350,12 +366,14 @@ static void window_backward(const struct pass_window *w, const struct tensor *x,
 
 static void pass_maxpool(const struct pass_window *w, const struct tensor *x,
                          const struct tensor *y, size_t first, size_t last) {
-    FOR_OUTPUTS(y) {
-        if (is_quarter(w))
-            quarter(x, y, n, i, j);
-        else
-            window(w, x, y, n, i, j);
-    }
+    for (size_t n = first; n < last; n++)
+        for (size_t i = 0; i < y->H; i++) {
+            if (is_quarter(w)) {
+                quarter(x, y, n, i);
+                continue;
+            }
+            for (size_t j = 0; j < y->W; j++) window(w, x, y, n, i, j);
+        }
 }
 
 static void clear(const struct tensor *x, size_t first, size_t last) {
@@ -370,15 +388,17 @@ static void pass_maxpool_backward(const struct pass_window *w, const struct tens
                                   const struct tensor *dx, size_t first, size_t last) {
     bool covered = is_quarter(w) && x->H % 2 == 0 && x->W % 2 == 0;
     if (!covered) clear(dx, first, last);
-    FOR_OUTPUTS(y) {
-        if (is_quarter(w)) {
-            quarter_backward(x, y, dy, dx, n, i, j);
-            continue;
+    for (size_t n = first; n < last; n++)
+        for (size_t i = 0; i < y->H; i++) {
+            if (is_quarter(w)) {
+                quarter_backward(x, y, dy, dx, n, i);
+                continue;
+            }
+            for (size_t j = 0; j < y->W; j++)
+                for (size_t c = 0; c < x->C; c += TILE)
+                    window_backward(w, x, dx, n, i, j, c, least(x->C - c, TILE),
+                                    tensor_at(y, n, i, j) + c, tensor_at(dy, n, i, j) + c);
         }
-        for (size_t c = 0; c < x->C; c += TILE)
-            window_backward(w, x, dx, n, i, j, c, least(x->C - c, TILE), tensor_at(y, n, i, j) + c,
-                            tensor_at(dy, n, i, j) + c);
-    }
 }
 
 static double pass_sum_squares(const real *x, size_t n) {
