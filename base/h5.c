@@ -1,7 +1,7 @@
 /* HDF5 files, whole or not at all: see h5.h.
  *
- * A file is built in memory (core driver), copied out as an image and written with plain write(2)
- * to a temporary name, synced and renamed. So a full disk is an ordinary errno rather than a library
+ * A file is built in memory (core driver), and this memory is written with plain write(2) to a
+ * temporary name, synced and renamed. So a full disk is an ordinary errno rather than a library
  * that can neither flush nor close, no lock is ever taken, and readers never see half a file.
  *
  * The trap: netCDF and xarray want a dimension scale on every axis, in the variable's own group.
@@ -503,16 +503,15 @@ static int write_image(struct h5_writer *w, bool once, bool durable, struct erro
         return error_set(e, STATUS_DIFFERS, "%s: holds another content than was computed now",
                          w->path);
     h5_put_attr_text(w, "/", "content_digest", digest);
-    H5Fflush(w->file, H5F_SCOPE_GLOBAL);
+    void **image = NULL; /* the core driver's own memory: a copy would double what a state takes */
+    if (H5Fflush(w->file, H5F_SCOPE_GLOBAL) < 0 ||
+        H5Fget_vfd_handle(w->file, H5P_DEFAULT, (void **)&image) < 0 || !image)
+        return error_set(e, STATUS_FAILED, "%s: cannot take its image", w->path);
+    /* Onto itself, for what the library does beside: it takes the mark "open for writing" off. */
     ssize_t size = H5Fget_file_image(w->file, NULL, 0);
-    void *image = size > 0 ? malloc((size_t)size) : NULL;
-    if (!image || H5Fget_file_image(w->file, image, (size_t)size) < 0) {
-        free(image);
-        return error_set(e, STATUS_FAILED, "%s: out of memory for its image", w->path);
-    }
-    int status = replace_file(w->path, image, (size_t)size, durable, e);
-    free(image);
-    return status;
+    if (size <= 0 || H5Fget_file_image(w->file, *image, (size_t)size) < 0)
+        return error_set(e, STATUS_FAILED, "%s: cannot take its image", w->path);
+    return replace_file(w->path, *image, (size_t)size, durable, e);
 }
 
 void h5_abandon(struct h5_writer *w) {

@@ -17,6 +17,7 @@
 #include "analysis/measures/fisher_trace.h"
 #include "analysis/measures/measure.h"
 #include "base/rng.h"
+#include "base/sum.h"
 #include "base/system.h"
 
 /* ---- creating -------------------------------------------------------------------------------- */
@@ -39,15 +40,8 @@ static int copy_examples(struct examples *to, const struct dataset *d, const str
         for (size_t i = 0; i < n && whole; i++)
             memcpy((char *)to->x[m] + i * size, (const char *)from->x[m] + pick[i] * size, size);
     }
-    if (d->has_targets) {
-        to->target = malloc((n * d->K + 1) * sizeof *to->target);
-        whole = whole && to->target;
-    }
     if (!whole) return error_set(e, STATUS_FAILED, "out of memory for the Fisher probes");
     for (size_t i = 0; i < n; i++) {
-        if (d->has_targets)
-            memcpy(to->target + i * d->K, from->target + pick[i] * d->K,
-                   d->K * sizeof *to->target);
         to->label[i] = from->label[pick[i]];
         to->index[i] = from->index[pick[i]];
     }
@@ -126,7 +120,6 @@ void measure_free(struct run *r) {
     view_free(&r->probe_clean);
     view_free(&r->probe_deficit);
     for (size_t m = 0; m < DATA_MODALITIES; m++) free(r->probes.x[m]);
-    free(r->probes.target);
     free(r->probes.label);
     free(r->probes.index);
 }
@@ -171,8 +164,7 @@ static int evaluate(struct run *r, const struct view *v, size_t loss_series, siz
                          "train.lr.base",
                          (long long)r->state.epoch);
     *rows_at(&r->rows, loss_series, r->state.epoch) = sum.loss / (double)n;
-    *rows_at(&r->rows, accuracy_series, r->state.epoch) =
-        r->data->has_targets ? (double)NAN : (double)sum.correct / (double)n;
+    *rows_at(&r->rows, accuracy_series, r->state.epoch) = (double)sum.correct / (double)n;
     return STATUS_OK;
 }
 
@@ -197,10 +189,8 @@ static void refresh_norms(struct run *r) {
 }
 
 static void weight_norm(struct run *r) {
-    const real *w = net_params(r->net);
-    double sum = 0.0;
-    for (size_t i = 0; i < net_params_count(r->net); i++) sum += (double)w[i] * (double)w[i];
-    *rows_at(&r->rows, WEIGHT_NORM, r->state.epoch) = sqrt(sum);
+    double squares = sum_squares(net_params(r->net), net_params_count(r->net));
+    *rows_at(&r->rows, WEIGHT_NORM, r->state.epoch) = sqrt(squares);
 }
 
 /* ---- registered measures --------------------------------------------------------------------- */
