@@ -40,8 +40,15 @@ static int copy_examples(struct examples *to, const struct dataset *d, const str
         for (size_t i = 0; i < n && whole; i++)
             memcpy((char *)to->x[m] + i * size, (const char *)from->x[m] + pick[i] * size, size);
     }
+    if (d->has_targets) {
+        to->target = malloc((n * d->K + 1) * sizeof *to->target);
+        whole = whole && to->target;
+    }
     if (!whole) return error_set(e, STATUS_FAILED, "out of memory for the Fisher probes");
     for (size_t i = 0; i < n; i++) {
+        if (d->has_targets)
+            memcpy(to->target + i * d->K, from->target + pick[i] * d->K,
+                   d->K * sizeof *to->target);
         to->label[i] = from->label[pick[i]];
         to->index[i] = from->index[pick[i]];
     }
@@ -120,6 +127,7 @@ void measure_free(struct run *r) {
     view_free(&r->probe_clean);
     view_free(&r->probe_deficit);
     for (size_t m = 0; m < DATA_MODALITIES; m++) free(r->probes.x[m]);
+    free(r->probes.target);
     free(r->probes.label);
     free(r->probes.index);
 }
@@ -164,7 +172,8 @@ static int evaluate(struct run *r, const struct view *v, size_t loss_series, siz
                          "train.lr.base",
                          (long long)r->state.epoch);
     *rows_at(&r->rows, loss_series, r->state.epoch) = sum.loss / (double)n;
-    *rows_at(&r->rows, accuracy_series, r->state.epoch) = (double)sum.correct / (double)n;
+    *rows_at(&r->rows, accuracy_series, r->state.epoch) =
+        r->data->has_targets ? (double)NAN : (double)sum.correct / (double)n;
     return STATUS_OK;
 }
 

@@ -22,6 +22,7 @@
 #include "base/system.h"
 #include "sim/log.h"
 #include "sim/measure.h"
+#include "sim/target.h"
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
@@ -58,14 +59,13 @@ static int run_folders(struct run *r, struct error *e) {
 
 static int run_net(struct run *r, struct error *e) {
     struct net_input inputs[DATA_MODALITIES];
-    dataset_inputs(r->data, inputs);
-    struct net_spec spec = {.arch = r->config->arch,
-                            .settings = &r->config->net,
-                            .inputs = inputs,
-                            .inputs_n = r->data->modalities_n,
-                            .K = r->data->K,
-                            .batch = r->batch,
-                            .threads = r->options->threads};
+    struct net_spec spec = dataset_net(r->data, inputs);
+    spec.arch = r->config->arch;
+    spec.settings = &r->config->net;
+    spec.loss = r->config->loss_type;
+    spec.loss_settings = &r->config->loss;
+    spec.batch = r->batch;
+    spec.threads = r->options->threads;
     return net_create(&r->net, &spec, e);
 }
 
@@ -121,6 +121,18 @@ struct totals {
     size_t correct, examples, batches;
 };
 
+/* What the deficits in force make of the gradients. */
+static void spoil_gradients(struct run *r, int64_t epoch) {
+    const struct config *c = r->config;
+    for (size_t i = 0; i < c->deficits_n; i++) {
+        const struct deficit *type = c->deficit_types[i];
+        if (!type->gradients) continue;
+        double severity = timeline_severity(r->timeline, c, i, epoch);
+        if (severity != 0.0)
+            type->gradients(&c->deficits[i], r->net, deficit_modality(c, r->data, i), severity);
+    }
+}
+
 static int train_batch(struct run *r, int64_t epoch, size_t first, size_t n, struct totals *sum,
                        struct error *e) {
     struct feed_batch batch = {&r->training, r->order, first, n, (uint32_t)epoch, true};
@@ -137,6 +149,7 @@ static int train_batch(struct run *r, int64_t epoch, size_t first, size_t n, str
                          (long long)epoch, sum->batches);
     stabilize_call(&r->stabilize, STABILIZE_LOSS);
     net_backward(r->net, n);
+    spoil_gradients(r, epoch);
     sum->grad_norm += sqrt(sum_squares(net_grads(r->net), params));
     stabilize_call(&r->stabilize, STABILIZE_GRADIENTS);
     r->state.optimizer->step(&r->config->optimizer, r->timeline->rate[epoch], ++r->state.steps,
@@ -149,6 +162,7 @@ static int train_batch(struct run *r, int64_t epoch, size_t first, size_t n, str
     return STATUS_OK;
 }
 
+/* One pass over the training examples. */
 static int train_batches(struct run *r, int64_t epoch, struct totals *sum, struct error *e) {
     size_t n = r->data->train.n;
     bool drop = settings_bool(&r->config->train, "drop_last") && n >= r->batch;
@@ -175,13 +189,16 @@ static int train_epoch(struct run *r, int64_t epoch, struct error *e) {
         severity[i] = timeline_severity(r->timeline, r->config, i, epoch);
     int status = view_make(&r->training, r->config, r->data, &r->data->train, severity, e);
     if (status) return status;
-    feed_order(r->config->train_seed, (uint32_t)epoch, r->order, r->data->train.n);
     if (timeline_resets_momentum(r->timeline, r->config, epoch)) reset_momentum(r);
     memcpy(r->start, net_params(r->net), params * sizeof(real));
     stabilize_begin(&r->stabilize, r->timeline, epoch);
     stabilize_call(&r->stabilize, STABILIZE_EPOCH_START);
-    status = train_batches(r, epoch, &sum, e);
-    if (status) return status;
+    for (int64_t pass = 0; pass < settings_int(&r->config->train, "passes"); pass++) {
+        feed_order(r->config->train_seed, (uint32_t)epoch, (size_t)pass, r->order,
+                   r->data->train.n);
+        status = train_batches(r, epoch, &sum, e);
+        if (status) return status;
+    }
     stabilize_call(&r->stabilize, STABILIZE_EPOCH_END);
     double moved = sqrt(sum_squared_differences(net_params(r->net), r->start, params));
     if (!isfinite(moved))
@@ -190,7 +207,8 @@ static int train_epoch(struct run *r, int64_t epoch, struct error *e) {
                          "train.lr.base",
                          (long long)epoch);
     *rows_at(&r->rows, TRAIN_LOSS, epoch + 1) = sum.loss / (double)sum.examples;
-    *rows_at(&r->rows, TRAIN_ACCURACY, epoch + 1) = (double)sum.correct / (double)sum.examples;
+    *rows_at(&r->rows, TRAIN_ACCURACY, epoch + 1) =
+        r->data->has_targets ? (double)NAN : (double)sum.correct / (double)sum.examples;
     *rows_at(&r->rows, GRAD_NORM, epoch + 1) = sum.grad_norm / (double)sum.batches;
     *rows_at(&r->rows, UPDATE_NORM, epoch + 1) = moved;
     r->state.epoch = epoch + 1;
