@@ -1,10 +1,9 @@
-/* Folders, temporary files, processes, time and cores: see system.h. */
+/* Folders, temporary files, processes and time: see system.h. */
 #include "base/system.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -118,19 +117,10 @@ void system_remove_temporaries(const char *folder) {
     if (d) closedir(d);
 }
 
-/* ---- time and cores -------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 double system_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-int system_cores(void) {
-#ifdef __linux__
-    cpu_set_t set;
-    if (!sched_getaffinity(0, sizeof set, &set)) return CPU_COUNT(&set);
-#endif
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (int)n : 1;
 }

@@ -29,6 +29,5 @@ void system_temporary(char *text, size_t size, const char *path);
  * gone, and any that nobody touched for a day. */
 void system_remove_temporaries(const char *folder);
 double system_seconds(void); /* monotonic */
-int system_cores(void);      /* that this process may use: affinity, not the machine's count */
 
 #endif

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/system.h"
+#include "base/cores.h"
 #include "bench/images.h"
 #include "bench/load.h"
 #include "bench/machine.h"
@@ -84,7 +84,7 @@ static int answer_machine(struct bench *b, char **word, struct error *e) {
     put_text("compiler", __VERSION__);
     printf(", ");
     put_text("version", IMPRINT_VERSION " " GIT_COMMIT);
-    printf(", \"cores\": %d}\n", system_cores());
+    printf(", \"cores\": %d}\n", cores_usable());
     return STATUS_OK;
 }
 

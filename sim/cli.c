@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/system.h"
+#include "base/cores.h"
 #include "version.h"
 
 enum kind { FLAG, TEXT, NUMBER };
@@ -203,7 +203,7 @@ int cli_main(int argc, char **argv, const volatile sig_atomic_t *stop, struct er
     const struct command *c = command_named(name);
     if (!c) return error_set(e, STATUS_USAGE, "%s: no command; see 'imprint --help'", name);
     struct arguments a = {
-        .out = "results", .jobs = system_cores(), .threads = 1, .launcher = "local", .stop = stop};
+        .out = "results", .jobs = cores_usable(), .threads = 1, .launcher = "local", .stop = stop};
     int status = parse(&a, c, argc, argv, e);
     if (status) return status;
     return a.help ? print_command(c) : c->run(&a, e);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/system.h"
 #include "sim/run.h"
 
@@ -208,7 +209,7 @@ static int64_t disk(const struct tree *t, const struct kinds *k) {
 static void play_both(struct estimate *is, const struct tree *t, const struct kinds *k,
                       size_t jobs) {
     struct play p = {.tree = t, .kinds = k, .jobs = jobs};
-    double cores = (double)system_cores(), slower = (double)jobs > cores ? (double)jobs / cores : 1;
+    double cores = (double)cores_usable(), slower = (double)jobs > cores ? (double)jobs / cores : 1;
     p.begin = malloc((t->runs_n + 1) * sizeof *p.begin);
     p.free = malloc((jobs + 1) * sizeof *p.free);
     if (!p.begin || !p.free) abort();

@@ -1,9 +1,14 @@
 /* Every architecture of the registry, small: gradients by finite differences, per-example squared
  * gradients, the same bits for any number of threads, no allocation while training, names and
  * layouts of PyTorch, impossible shapes refused in a sentence. */
+#include "analysis/measures/fisher_trace.h"
 #include "tests/net_fixture.h"
 
-enum { K = 5, BATCH = 9, THREADS_MOST = 3 };
+enum { K = 5, BATCH = 9 };
+
+/* Also more than cores, than pieces of a batch, and than examples. */
+static const int THREADS[] = {2, 3, 8, 19};
+enum { THREADS_N = sizeof THREADS / sizeof *THREADS, LAYERS_MOST = 64, ESTIMATORS = 4 };
 
 static const struct net_input INPUT = {"image", 12, 10, 2, 0};
 static const struct net_input ONE[] = {{"image", 12, 10, 2, 0}, {0}};
@@ -108,30 +113,72 @@ static void squared_gradients_are_those_of_single_examples(void **unused) {
     }
 }
 
+/* What a net arrives at after some training: all of it, and what measuring finds. */
+struct outcome {
+    struct net *net;
+    double loss, g2[BATCH * LAYERS_MOST];
+    double trace[ESTIMATORS][LAYERS_MOST], spread[ESTIMATORS][LAYERS_MOST];
+};
+
+static void probes_feed(void *context, struct net *net, size_t first, size_t n, int32_t *labels) {
+    const struct net_input *inputs = context;
+    inputs_fill(net, inputs, n, 7 + first);
+    labels_fill(labels, n, K);
+}
+
+static void fisher(struct outcome *o, const struct net_input *inputs, int estimator) {
+    struct measure_examples probes = {2 * BATCH - 1, BATCH, probes_feed, (void *)(uintptr_t)inputs};
+    double branch[2 * (NET_INPUTS + 1)];
+    struct fisher_result r = {.layer_trace = o->trace[estimator],
+                              .layer_stderr = o->spread[estimator],
+                              .branch_trace = branch,
+                              .branch_stderr = branch + NET_INPUTS + 1};
+    struct error e = {0};
+    if (fisher_trace(o->net, &probes, (enum fisher_estimator)estimator, 2, 5, 1, &r, &e))
+        fail_msg("%s", e.text);
+    assert_true(r.trace > 0);
+}
+
+static struct outcome *outcome_of(size_t i, int threads) {
+    struct outcome *o = calloc(1, sizeof *o);
+    int32_t labels[BATCH];
+    size_t layers;
+    assert_non_null(o);
+    o->net = make_shaken(i, threads);
+    net_layers(o->net, &layers);
+    assert_in_range(layers, 1, LAYERS_MOST);
+    labels_fill(labels, BATCH, K);
+    train(o->net, BATCH, 3);
+    train(o->net, BATCH - 4, 1); /* the last batch of an epoch: fewer examples than threads */
+    inputs_fill(o->net, CASES[i].inputs, BATCH, 6);
+    o->loss = mean_loss(o->net, labels, BATCH, NET_EVAL);
+    net_backward_g2(o->net, BATCH, o->g2);
+    for (int f = 0; f < ESTIMATORS; f++) fisher(o, CASES[i].inputs, f);
+    return o;
+}
+
+static void outcome_free(struct outcome *o) {
+    net_free(o->net);
+    free(o);
+}
+
 static void any_number_of_threads_gives_the_same_bits(void **unused) {
     (void)unused;
     for (size_t i = 0; i < CASES_N; i++) {
-        struct net *one = make_shaken(i, 1);
-        size_t layers;
-        net_layers(one, &layers);
-        double *g2 = malloc(2 * BATCH * layers * sizeof *g2), *other = g2 + BATCH * layers;
-        train(one, BATCH, 3);
-        net_forward(one, BATCH, NET_EVAL);
-        net_backward_g2(one, BATCH, g2);
-        for (int threads = 2; threads <= THREADS_MOST; threads++) {
-            struct net *many = make_shaken(i, threads);
-            train(many, BATCH, 3);
-            assert_memory_equal(net_params(one), net_params(many),
-                                net_params_count(one) * sizeof(real));
-            assert_memory_equal(net_buffers(one), net_buffers(many),
-                                net_buffers_count(one) * sizeof(real));
-            net_forward(many, BATCH, NET_EVAL);
-            net_backward_g2(many, BATCH, other);
-            assert_memory_equal(g2, other, BATCH * layers * sizeof *g2);
-            net_free(many);
+        struct outcome *one = outcome_of(i, 1);
+        for (size_t t = 0; t < THREADS_N; t++) {
+            struct outcome *many = outcome_of(i, THREADS[t]);
+            assert_memory_equal(net_params(one->net), net_params(many->net),
+                                net_params_count(one->net) * sizeof(real));
+            assert_memory_equal(net_buffers(one->net), net_buffers(many->net),
+                                net_buffers_count(one->net) * sizeof(real));
+            assert_memory_equal(&one->loss, &many->loss, sizeof one->loss);
+            assert_memory_equal(one->g2, many->g2, sizeof one->g2);
+            assert_memory_equal(one->trace, many->trace, sizeof one->trace);
+            assert_memory_equal(one->spread, many->spread, sizeof one->spread);
+            outcome_free(many);
         }
-        free(g2);
-        net_free(one);
+        outcome_free(one);
     }
 }
 

@@ -200,7 +200,7 @@ static void any_number_of_threads_gives_the_same_bits(void **unused) {
     enum { MOST = 1 << 18 };
     real *one = calloc(MOST, sizeof *one), *many = calloc(MOST, sizeof *many);
     for (size_t i = 0; i < CASES_N; i++)
-        for (int threads = 2; threads <= 3; threads++) {
+        for (int threads = 2; threads <= 8; threads += threads == 3 ? 5 : 1) {
             double g2_one[BATCH * 8] = {0}, g2_many[BATCH * 8] = {0};
             bits_of(i, 1, one, g2_one);
             bits_of(i, threads, many, g2_many);

@@ -151,19 +151,38 @@ static void a_forked_run_is_the_run_from_scratch(void **folder) {
     trial_free(&t);
 }
 
-static void threads_do_not_change_a_bit(void **folder) {
-    struct trial t = trial_of(*folder, NULL);
-    struct attempt one = attempt_in(*folder, "threads1");
+static void compare_threads(const char *folder, const char *label, const char *const *overrides) {
+    static const int counts[] = {2, 3, 8};
+    char name[64];
+    struct trial t = trial_of(folder, overrides);
+    snprintf(name, sizeof name, "%s-threads1", label);
+    struct attempt one = attempt_in(folder, name);
     struct run_outcome a = attempt_run(&one, &t, STATUS_OK);
-    for (int threads = 2; threads <= 3; threads++) {
-        char name[32];
-        snprintf(name, sizeof name, "threads%d", threads);
-        struct attempt many = attempt_in(*folder, name);
-        many.threads = threads;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        snprintf(name, sizeof name, "%s-threads%d", label, counts[i]);
+        struct attempt many = attempt_in(folder, name);
+        many.threads = counts[i];
         struct run_outcome b = attempt_run(&many, &t, STATUS_OK);
         same_files(a.log, b.log, log_groups);
+        same_states(&one, &many, &t);
     }
     trial_free(&t);
+}
+
+static void threads_do_not_change_a_bit(void **folder) {
+    static const char *const exact[] = {"fisher.estimator=exact",
+                                        "net={arch: allcnn_c, width: 0.04}",
+                                        "train.optimizer={type: adam}", "train.batch=20", NULL};
+    static const char *const sketch[] = {"fisher.estimator=sketch",
+                                         "net={arch: lenet, width: 0.125, norm: batch}",
+                                         "eval.norm=refreshed", NULL};
+    static const char *const empirical[] = {
+        "fisher.estimator=empirical", "net={arch: mlp, hidden: [140, 9]}",
+        "train.optimizer={type: sgd, nesterov: true, momentum: 0.9}", NULL};
+    compare_threads(*folder, "sampled", NULL);
+    compare_threads(*folder, "exact", exact);
+    compare_threads(*folder, "sketch", sketch);
+    compare_threads(*folder, "empirical", empirical);
 }
 
 static void measuring_changes_no_bit_of_training(void **folder) {
