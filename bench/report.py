@@ -133,6 +133,12 @@ def introduction(machine, torch, peaks, bandwidth, command, rounds, quiet):
         "median). One thread by processor time, two by the wall clock. Fractions count nominal direct FLOPs",
         "(taps in the padding counted; no gradient by the images) against the peak measured right before",
         "and after. PyTorch in the better of both layouts, and with the C library's allocator as it comes or",
-        "told to keep freed memory, whichever is faster. While one thread ran it had %.0f %% of a core"
-        % (100 * statistics.median(quiet or [math.nan])),
-        "(median): below 99 % the machine was not quiet.\n"])
+        "told to keep freed memory, whichever is faster."]) + "\n" + quietness(quiet)
+
+
+def quietness(quiet):
+    if not quiet:
+        return ""
+    share = 100 * statistics.median(quiet)
+    return "While one thread ran it had %.0f %% of a core (median)%s.\n" % (
+        share, "" if share >= 99 else ": the machine was not quiet, and this is no result")

@@ -17,10 +17,13 @@ import tempfile
 import time
 import traceback
 
-import report as r
-import wholes
-from pipes import HERE, Failed
-from turns import BATCH, NETS, Bench, prepare, spelled
+sys.dont_write_bytecode = True  # nor shall PyTorch's programs
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+import report as r  # noqa: E402
+import wholes  # noqa: E402
+from pipes import HERE, Failed  # noqa: E402
+from turns import BATCH, NETS, Bench, prepare, spelled  # noqa: E402
 
 SELDOM = 3  # what is expensive and no ratio of pairs is measured in every third round
 
@@ -112,7 +115,8 @@ def add_fisher(report, net, result, best, tried):
     report.keep(r.EXACT, net.name, result["exact"])
     if "torch" not in result:
         return
-    speeds = ", ".join("%s %s %.0f" % (c["method"], spelled(c), BATCH / t) for t, c in sorted(tried, key=lambda t: t[0]))
+    speeds = ", ".join("%s %s %.0f" % (c["method"], spelled(c), BATCH / t)
+                       for t, c in sorted(tried, key=lambda t: t[0]))
     report.add("Sampled Fisher traces against PyTorch", ["network", "PyTorch's best", "times PyTorch",
                                                          "all of PyTorch's, probes/s"],
                [net.name, "%s %s" % (best["method"], spelled(best)), r.shown(result["torch"]), speeds])
@@ -181,7 +185,8 @@ def write(b, report, bandwidth):
     if options.networks:
         command += ' NETWORKS="%s"' % " ".join(options.networks)
     peaks = {n: b.peak(n) for n in b.counts}
-    text = report.text(b.machine["cpu"], r.introduction(b.machine, b.torch, peaks, bandwidth, command, b.rounds, b.quiet))
+    about = r.introduction(b.machine, b.torch, peaks, bandwidth, command, b.rounds, b.quiet)
+    text = report.text(b.machine["cpu"], about)
     print(text)
     name = re.sub("[^a-z0-9]+", "-", b.machine["cpu"].lower()).strip("-") or "unknown"
     alone = b.quick or options.networks  # a part of it does not replace the whole

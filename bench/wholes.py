@@ -10,11 +10,12 @@ import sys
 
 import report as r
 from pipes import HERE, KEEP, Failed, finish, memory
-from turns import BATCH, K, prepare
+from turns import BATCH, K, prepare, spelled
 
 # Figure 1 of Achille et al. 2019 made 40 times shorter: removals at 0, 40, ... 160 of 160 clean epochs
 # more. On two cores the tree and the runs alone are both balanced, so that neither side is lucky.
-SWEEP = {"net": "allcnn_c-0.25", "removals": [0, 1, 2, 3, 4], "clean": 4, "train": 1000, "test": 500, "probes": 1000}
+SWEEP = {"net": "allcnn_c-0.25", "removals": [0, 1, 2, 3, 4], "clean": 4, "train": 1000, "test": 500,
+         "probes": 1000}
 TINY = {"removals": [0, 1], "clean": 1, "train": 256, "test": 128, "probes": 256}
 TRAINING = {"lr": 0.05, "gamma": 0.97, "momentum": 0.9, "weight_decay": 0.001, "factor": 4}
 CONFIG = """experiment: %(name)s
@@ -37,7 +38,8 @@ def write_config(folder, net, what, augment="{}", until=0, axis=""):
     section = ", ".join(["arch: " + net.arch] + ["%s: %s" % item for item in net.settings.items()])
     path = os.path.join(folder, what["name"] + ".yaml")
     with open(path, "w") as f:
-        f.write(CONFIG % {**TRAINING, **what, "net": section, "augment": augment, "until": until, "batch": BATCH} + axis)
+        f.write(CONFIG % {**TRAINING, **what, "net": section, "augment": augment, "until": until,
+                          "batch": BATCH} + axis)
     return path
 
 
@@ -100,9 +102,10 @@ def measure_sweep(b, report, nets, folder):
     make_images(b, net, folder, what)
     config = write_config(folder, net, what, axis=AXIS % what["removals"])
     jobs = len(b.counts)
-    spec = {**what, **net.request(info, os.path.join(folder, "load")), "images": what["images"] + ".bin", "jobs": jobs,
-            "layout": best["layout"], "fisher": way}
-    rounds = [(own_sweep(b, config, folder, jobs), rival_sweep(spec, best["keeps"])) for _ in range(1 if b.quick else 2)]
+    spec = {**what, **net.request(info, os.path.join(folder, "load")), "images": what["images"] + ".bin",
+            "jobs": jobs, "layout": best["layout"], "fisher": way}
+    rounds = [(own_sweep(b, config, folder, jobs), rival_sweep(spec, best["keeps"]))
+              for _ in range(1 if b.quick else 2)]
     say_sweep(report, what, best, way, rounds, same_sweep(b, folder, rounds[-1][1]))
 
 
@@ -118,12 +121,12 @@ def say_sweep(report, what, best, way, rounds, same):
     report.note(title, "\n".join([
         "In turns. Times PyTorch: %s by the wall clock; %s per trained epoch, without what the tree shares." % (
             r.shown(wall), r.shown(epoch)),
-        "%d runs, blur removed after %s epochs, %d clean epochs each; %d training and %d test images, Fisher trace on %d"
-        % (len(what["removals"]), ", ".join(map(str, what["removals"])), what["clean"], what["train"], what["test"],
-           what["probes"]),
-        "probes after every epoch. imprint: `imprint sweep`, from its start to its end. PyTorch: bench/rival_sweep.py",
-        "(%s%s, Fisher traces by %s %s), from when it is loaded; every run from scratch. Here and there: %s." % (
-            best["layout"], ", memory kept" if best["keeps"] else "", way["method"], way["layout"], same)]))
+        "%d runs, blur removed after %s epochs, %d clean epochs each; %d training and %d test images, Fisher trace" % (
+            len(what["removals"]), ", ".join(map(str, what["removals"])), what["clean"], what["train"], what["test"]),
+        "on %d probes after every epoch. imprint: `imprint sweep`, from its start to its end. PyTorch: bench/rival_sweep.py"
+        % what["probes"],
+        "(%s, Fisher traces by %s %s), from when it is loaded; every run from scratch. Here and there: %s." % (
+            spelled(best), way["method"], way["layout"], same)]))
     report.keep(r.SWEEP, "allcnn_c-0.25", wall)
 
 
@@ -153,8 +156,8 @@ def measure_run(b, report, net, folder, bare):
     totals = [sum(times.values()) for times, _ in done]
     percent = {k: [100 * times[k] / total for (times, _), total in zip(done, totals)] for k in done[0][0]}
     beside = [100 - v for v in percent["compute"]]
-    report.add("Where a run's time goes, %", ["network", "seconds", "training, evaluation, Fisher", "assembly", "states",
-                                              "log", "rest"],
+    report.add("Where a run's time goes, %",
+               ["network", "seconds", "training, evaluation, Fisher", "assembly", "states", "log", "rest"],
                [net.name, "%.1f" % statistics.median(totals)]
                + ["%.2f" % statistics.median(percent[k]) for k in ("compute", "assembly", "states", "log", "rest")])
     report.note("Where a run's time goes, %", "\n".join([
