@@ -164,6 +164,8 @@ static void correlate_bands(const struct correlation *c, const struct block *b,
         for (ptrdiff_t i = 0; i < down.n; i++, g.in += down.in, g.out += down.out)
             patch_lines(c->tiles, b->vectors, &deep, &across, g);
     } else if (up(across.n, tile) * down.n <= up(down.n, tile) * across.n) {
+        g.ahead = most(g.rows, c->rows.stride) * c->in_row;
+        g.ahead_rows = least(g.rows, c->rows.stride);
         patch_lines(c->tiles, b->vectors, &across, &down, g);
     } else {
         patch_lines(c->tiles, b->vectors, &down, &across, g);

@@ -68,6 +68,9 @@ IN_TILE INLINE void WIDE(correlate)(const ptrdiff_t n, const ptrdiff_t vectors,
         const real *in = g.in + line * g.in_line;
         real *out = g.out + line * g.out_line;
         for (ptrdiff_t t = 0; t < g.tiles; t++) {
+            for (ptrdiff_t r = 0; r < g.ahead_rows; r++)
+                for (ptrdiff_t i = 0; i < n * g.in_step; i += CACHE_LINE)
+                    __builtin_prefetch(in + g.ahead + r * g.in_row + i, 0, 2);
             WIDE(correlate_tile)(n, vectors, g, in, out);
             in += n * g.in_step;
             out += n * g.out_step;

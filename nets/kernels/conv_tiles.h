@@ -18,7 +18,8 @@
 enum {
     VECTORS_MOST = 3,
     TILE_MOST = 12, /* pixels or inputs of a tile: as addresses they need registers too */
-    ALIGN = 64
+    ALIGN = 64,
+    CACHE_LINE = 64 / sizeof(real)
 };
 
 /* Pixels that see the same taps, on `lines` lines of `tiles` tiles. Steps are counted in reals. */
@@ -30,7 +31,8 @@ struct patch {
     ptrdiff_t in_step, out_step; /* from one pixel of a line to the next */
     ptrdiff_t in_line, out_line;
     ptrdiff_t lines, tiles;
-    ptrdiff_t width; /* channels to store */
+    ptrdiff_t width;             /* channels to store */
+    ptrdiff_t ahead, ahead_rows; /* rows that the next line is the first to see: fetched already */
 };
 
 /* `tiles` times n inputs, x[0..), of every pixel, times the gradients at that pixel. */
