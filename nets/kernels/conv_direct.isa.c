@@ -193,18 +193,11 @@ static void correlate_images(const struct correlation *c, ptrdiff_t images, cons
     }
 }
 
-/* Images [first, last) of these tensors, whose outputs begin `start` reals into an image. */
-static void correlate(struct correlation *c, bool joined, const struct tensor *in,
-                      const struct tensor *out, ptrdiff_t start, size_t first, size_t last) {
-    c->in_image = (ptrdiff_t)in->image;
-    c->out_image = (ptrdiff_t)out->image;
-    const ptrdiff_t bytes = (c->in_image + c->out_image) * (ptrdiff_t)sizeof(real);
-    const ptrdiff_t images = (ptrdiff_t)(last - first);
-    const ptrdiff_t group = most(1, least(images, GROUP_BYTES / bytes));
-    correlation_cut(c, joined, group);
-    for (size_t n = first; n < last; n += (size_t)group)
-        correlate_images(c, least(group, (ptrdiff_t)(last - n)), tensor_at(in, n, 0, 0),
-                         tensor_at(out, n, 0, 0) + start);
+/* How many of the images [first, last) pass together: as many as stay in cache. */
+static ptrdiff_t group_size(const struct tensor *in, const struct tensor *out, size_t first,
+                            size_t last) {
+    const size_t bytes = (in->image + out->image) * sizeof(real);
+    return most(1, least((ptrdiff_t)(last - first), (ptrdiff_t)(GROUP_BYTES / bytes)));
 }
 
 /* ---- the three passes ---- */
@@ -285,15 +278,21 @@ static void forward(const struct conv_shape *s, const struct tensor *x, const re
         .columns = {z.W, z.OW, z.S, z.stride, z.pad},
         .depth = z.C,
         .width = z.O,
+        .in_image = (ptrdiff_t)x->image,
         .in_row = (ptrdiff_t)x->row,
         .in_pixel = z.C,
+        .out_image = (ptrdiff_t)y->image,
         .out_row = (ptrdiff_t)y->row,
         .out_pixel = z.O,
         .w = packed,
         .bias = bias,
     };
     forward_pack(&z, w, b, bias, packed);
-    correlate(&c, few_inputs(&z), x, y, 0, first, last);
+    const ptrdiff_t group = group_size(x, y, first, last);
+    correlation_cut(&c, few_inputs(&z), group);
+    for (size_t n = first; n < last; n += (size_t)group)
+        correlate_images(&c, least(group, (ptrdiff_t)(last - n)), tensor_at(x, n, 0, 0),
+                         tensor_at(y, n, 0, 0));
 }
 
 /* One direction of the pixels a, a + stride, ... of dx. They see the taps t0, t0 + stride, ...;
@@ -312,15 +311,24 @@ static struct phase phase_of(ptrdiff_t a, ptrdiff_t stride, ptrdiff_t pad, ptrdi
     return p;
 }
 
-/* packed[block][t][u][o][c] = w[r][q][c][o], flipped, of the taps that the phases see. */
-static void backward_pack(const struct sizes *z, const struct phase *row,
-                          const struct phase *column, const real *w, real *packed) {
-    const ptrdiff_t n = blocks(z->C), T = row->axis.taps, U = column->axis.taps;
+/* The phases of the rows and of the columns that pixel (ab / stride, ab % stride) belongs to. */
+static void phases_of(const struct sizes *z, ptrdiff_t ab, struct phase *row,
+                      struct phase *column) {
+    *row = phase_of(ab / z->stride, z->stride, z->pad, z->R, z->OH, z->H);
+    *column = phase_of(ab % z->stride, z->stride, z->pad, z->S, z->OW, z->W);
+}
+
+/* packed[block][t][u][o][c] = w[r][q][c][o], flipped, of the taps that the phases see; where it
+ * ends. */
+static real *backward_pack(const struct sizes *z, ptrdiff_t ab, const real *w, real *packed) {
+    struct phase row, column;
+    phases_of(z, ab, &row, &column);
+    const ptrdiff_t n = blocks(z->C), T = row.axis.taps, U = column.axis.taps;
     for (ptrdiff_t i = 0; i < n; i++) {
         const struct block b = block_at(z->C, i);
         for (ptrdiff_t tu = 0; tu < T * U; tu++) {
-            const ptrdiff_t r = row->t0 + (T - 1 - tu / U) * z->stride;
-            const ptrdiff_t q = column->t0 + (U - 1 - tu % U) * z->stride;
+            const ptrdiff_t r = row.t0 + (T - 1 - tu / U) * z->stride;
+            const ptrdiff_t q = column.t0 + (U - 1 - tu % U) * z->stride;
             const real *from = w + ((r * z->S + q) * z->C + b.first) * z->O;
             for (ptrdiff_t o = 0; o < z->O; o++, packed += b.lanes) {
                 for (ptrdiff_t c = 0; c < b.width; c++) packed[c] = from[c * z->O + o];
@@ -328,29 +336,45 @@ static void backward_pack(const struct sizes *z, const struct phase *row,
             }
         }
     }
+    return packed;
+}
+
+/* All phases of some images; c->w runs through their weights. */
+static void backward_images(const struct sizes *z, struct correlation *c, ptrdiff_t group,
+                            ptrdiff_t images, const real *dy, real *dx) {
+    for (ptrdiff_t ab = 0; ab < z->stride * z->stride; ab++) {
+        struct phase row, column;
+        phases_of(z, ab, &row, &column);
+        c->rows = row.axis, c->columns = column.axis;
+        correlation_cut(c, false, group);
+        correlate_images(c, images, dy,
+                         dx + (row.a * c->out_row + column.a * c->out_pixel) / z->stride);
+        c->w += row.axis.taps * column.axis.taps * z->O * padded(z->C);
+    }
 }
 
 static void backward_data(const struct conv_shape *s, const struct tensor *dy, const real *w,
                           const struct tensor *dx, size_t first, size_t last, real *scratch) {
     const struct sizes z = sizes_of(s, dx, dy);
-    real *zero = scratch_aligned(scratch), *packed = zero + padded(z.C);
+    real *zero = scratch_aligned(scratch), *packed = zero + padded(z.C), *end = packed;
     struct correlation c = {
         .depth = z.O,
         .width = z.C,
+        .in_image = (ptrdiff_t)dy->image,
         .in_row = (ptrdiff_t)dy->row,
         .in_pixel = z.O,
+        .out_image = (ptrdiff_t)dx->image,
         .out_row = (ptrdiff_t)dx->row * z.stride,
         .out_pixel = z.C * z.stride,
-        .w = packed,
         .bias = zero,
     };
     memset(zero, 0, (size_t)padded(z.C) * sizeof *zero);
-    for (ptrdiff_t ab = 0; ab < z.stride * z.stride; ab++) {
-        const struct phase row = phase_of(ab / z.stride, z.stride, z.pad, z.R, z.OH, z.H);
-        const struct phase column = phase_of(ab % z.stride, z.stride, z.pad, z.S, z.OW, z.W);
-        c.rows = row.axis, c.columns = column.axis;
-        backward_pack(&z, &row, &column, w, packed);
-        correlate(&c, false, dy, dx, row.a * (ptrdiff_t)dx->row + column.a * z.C, first, last);
+    for (ptrdiff_t ab = 0; ab < z.stride * z.stride; ab++) end = backward_pack(&z, ab, w, end);
+    const ptrdiff_t group = group_size(dy, dx, first, last);
+    for (size_t n = first; n < last; n += (size_t)group) {
+        c.w = packed;
+        backward_images(&z, &c, group, least(group, (ptrdiff_t)(last - n)), tensor_at(dy, n, 0, 0),
+                        tensor_at(dx, n, 0, 0));
     }
 }
 
