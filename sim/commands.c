@@ -447,6 +447,12 @@ static void put_examples(struct h5_writer *w, const char *group, const struct da
             h5_put_attr_real(w, name, sd, is->sd[k]);
         }
     }
+    if (d->has_targets) {
+        snprintf(name, sizeof name, "%.20s/outputs", group);
+        h5_put_dimension(w, name, d->K);
+        snprintf(name, sizeof name, "%.20s/targets", group);
+        h5_put_floats(w, name, x->target, 2, (const char *[]){pointers[0], "outputs"}, NULL);
+    }
     int64_t *labels = malloc((x->n + 1) * sizeof *labels),
             *index = malloc((x->n + 1) * sizeof *index);
     if (!labels || !index) abort();
@@ -533,6 +539,7 @@ LIST(list_stabilizers, stabilizer_list, stabilizer)
 LIST(list_nets, arch_list, arch)
 LIST(list_datasets, dataset_list, dataset_type)
 LIST(list_measures, measure_list, measure)
+LIST(list_losses, loss_list, loss)
 LIST(list_optimizers, optimizer_list, optimizer)
 LIST(list_schedules, schedule_list, schedule)
 
@@ -540,10 +547,10 @@ static int command_list(const struct arguments *a, struct error *e) {
     static const struct {
         const char *name;
         void (*print)(void);
-    } kinds[] = {{"deficits", list_deficits},  {"stabilizers", list_stabilizers},
-                 {"nets", list_nets},          {"datasets", list_datasets},
-                 {"measures", list_measures},  {"optimizers", list_optimizers},
-                 {"schedules", list_schedules}};
+    } kinds[] = {
+        {"deficits", list_deficits},     {"stabilizers", list_stabilizers}, {"nets", list_nets},
+        {"datasets", list_datasets},     {"measures", list_measures},       {"losses", list_losses},
+        {"optimizers", list_optimizers}, {"schedules", list_schedules}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(a->words[0], kinds[i].name)) {
             kinds[i].print();
@@ -551,7 +558,7 @@ static int command_list(const struct arguments *a, struct error *e) {
         }
     return error_set(e, STATUS_USAGE,
                      "list: '%s' is none of deficits, stabilizers, nets, datasets, "
-                     "measures, optimizers, schedules",
+                     "measures, losses, optimizers, schedules",
                      a->words[0]);
 }
 
@@ -617,7 +624,7 @@ const struct command commands[] = {
      "  imprint data info cifar10\n  imprint data verify mnist data/mnist\n"
      "  imprint data export configs/demo.yaml seed=1 --output demo-data.h5\n",
      1, CLI_WORDS, command_data},
-    {"list", "deficits|stabilizers|nets|datasets|measures|optimizers|schedules",
+    {"list", "deficits|stabilizers|nets|datasets|measures|losses|optimizers|schedules",
      "What can be named in a config.", "", "  imprint list deficits\n", 1, 1, command_list},
     {"describe", "[KEY]", "A config key, a section or a plug-in; without KEY, the whole manual.",
      "", "  imprint describe train.lr.clock\n  imprint describe blur\n", 0, 1, command_describe},

@@ -226,6 +226,29 @@ class SplitAllCnn(Fused):
         return sum(taps)
 
 
+class DeepLinear(Fused):
+    """The sum over the modalities of a product of matrices."""
+
+    def __init__(self, shapes, settings, K):
+        super().__init__({m: self.pathway(shape, settings, K) for m, shape in shapes.items()},
+                         settings, K)
+        self.fusion = nn.Identity()
+
+    @staticmethod
+    def pathway(shape, settings, K):
+        f = Flat(shape[:3], settings)
+        depth = f.get("depth", 3)
+        f.flatten()
+        for i in range(depth):
+            outputs = f.get("width", 100) if i + 1 < depth else K
+            f.put("fc%d" % (i + 1), nn.Linear(f.C, outputs, bias=False))
+            f.C = outputs
+        return f
+
+    def fuse(self, taps):
+        return sum(taps)
+
+
 class BasicBlock(nn.Module):
     """He et al. 2016, figure 2, under torchvision's names; without norm the convolutions have
     biases."""
@@ -270,7 +293,7 @@ def resnet18(f, K):
 ARCHS = {f.__name__: f for f in (mlp, convfc, lenet, allcnn, allcnn_c, allcnn_depth, resnet18)}
 
 
-FUSED = {"towers": Towers, "split_allcnn": SplitAllCnn}
+FUSED = {"towers": Towers, "split_allcnn": SplitAllCnn, "deeplinear": DeepLinear}
 
 
 def build(arch, settings, shape, K):
