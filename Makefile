@@ -67,7 +67,8 @@ AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(COR
 .PHONY: all deps demo demo-run demo-text demo-text-run test test-run test-all test-chaos test-interop test-slurm interop-programs lint \
         lint-run lint-format lint-cppcheck install clean always bench bench-conv bench-count bench-sharing \
         reproduce-demo reproduce-demo-text reproduce-remedies-acuity \
-        reproduce-achille2019-fig1 reproduce-achille2019-sensitivity
+        reproduce-achille2019-fig1 reproduce-achille2019-sensitivity \
+        reproduce-kleinman2024-pathways reproduce-kleinman2024-completion
 .DELETE_ON_ERROR:
 .SECONDARY: $(BENCH_PARTS)
 
@@ -124,6 +125,18 @@ reproduce-achille2019-sensitivity: # ten minutes
 	@scripts/deps build figures test
 	@$(AGAIN) all
 	IMPRINT=$(BINARY) scripts/reproduce achille2019-sensitivity configs/achille2019/sensitivity.yaml
+
+reproduce-kleinman2024-pathways: # a minute
+	@scripts/deps build figures test
+	@$(AGAIN) all
+	SERIES="mode_first mode_second" IMPRINT=$(BINARY) scripts/reproduce kleinman2024-pathways \
+	  configs/kleinman2024/pathways.yaml
+
+reproduce-kleinman2024-completion: # two minutes; the laptop profile
+	@scripts/deps build figures test
+	@$(AGAIN) all
+	SERIES=output_singular_values IMPRINT=$(BINARY) scripts/reproduce kleinman2024-completion-laptop \
+	  configs/kleinman2024/completion.yaml --profile laptop
 
 # Training steps, Fisher traces, ops, a sweep, beside PyTorch's, into bench/results, in 20 minutes; QUICK=1: a
 # look, printed only.

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/losses.h"
 #include "analysis/memory.h"
 #include "analysis/recovery.h"
 #include "analysis/sensitivity.h"
@@ -396,9 +397,13 @@ void findings_write(struct page *p, const struct summary *s) {
     page_add(p, BLOCK_TITLE, "%s", r->name);
     if (results_note(r)) page_add(p, BLOCK_TEXT, "%s", results_note(r));
     write_states(p, r);
-    write_final(p, r);
+    if (!losses_apply(r)) write_final(p, r);
     write_numerics(p, r);
     write_seed_axes(p, r);
+    if (losses_apply(r)) {
+        losses_write(p, s);
+        return;
+    }
     for (size_t i = 0; i < s->parts_n; i++) write_part(p, s, &s->parts[i]);
     struct recovery *recovery = recovery_create(s);
     recovery_write(p, recovery);

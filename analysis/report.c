@@ -11,6 +11,7 @@
 #include "analysis/figures.h"
 #include "analysis/findings.h"
 #include "analysis/html.h"
+#include "analysis/losses.h"
 #include "analysis/memory.h"
 #include "analysis/page.h"
 #include "analysis/recovery.h"
@@ -57,8 +58,10 @@ static int report_save_recovery(const struct summary *s, struct error *e) {
     return status;
 }
 
-/* summary.tsv, sensitivity.tsv where windows were slid, recovery.tsv where there are remedies. */
+/* summary.tsv, sensitivity.tsv where windows were slid, recovery.tsv where there are remedies;
+ * of data with targets losses.tsv alone. */
 static int report_save_tables(const struct summary *s, const char *table, struct error *e) {
+    if (losses_apply(s->results)) return losses_save(s, table, e);
     int status = findings_save(s, table, e);
     if (!status) status = report_save_sensitivity(s, e);
     if (!status) status = report_save_recovery(s, e);
@@ -71,10 +74,11 @@ static int report_save(const struct summary *s, struct page *page, const struct 
     if (mkdir(home, 0777) && errno != EEXIST)
         return error_set(e, STATUS_FAILED, "%s: cannot make it: %s", home, strerror(errno));
     size_t said = page->blocks_n;
-    struct figures *f = o->figures ? report_figures(s, page, out) : NULL;
+    struct figures *f =
+        o->figures && !losses_apply(s->results) ? report_figures(s, page, out) : NULL;
     for (size_t i = said; i < page->blocks_n; i++)
         fprintf(out, "Warning: %s\n", page->blocks[i].text);
-    char *table = memory_print("%s/summary.tsv", home),
+    char *table = memory_print("%s/%s.tsv", home, losses_apply(s->results) ? "losses" : "summary"),
          *html = memory_print("%s/report.html", home);
     int status = report_save_tables(s, table, e);
     if (!status) status = html_save(html, page, f, s->results, e);
@@ -108,7 +112,13 @@ static int report_one(const char *path, const struct report_options *o, struct n
     struct summary *s = summary_create(r);
     struct page *page = page_create();
     findings_write(page, s);
-    if (o->against) status = against_write(page, s, o->against, e);
+    if (o->against && losses_apply(r))
+        status = error_set(e, STATUS_USAGE,
+                           "report --against: compares accuracies, and the runs of %s are on data "
+                           "with targets",
+                           path);
+    else if (o->against)
+        status = against_write(page, s, o->against, e);
     page_print(page, out);
     fflush(out);
     if (!status) status = report_save(s, page, o, out, e);

@@ -184,6 +184,8 @@ static int log_read(struct log *log, struct error *e) {
     log->lr_at_removal = h5_attr_real(r, "/", "lr_at_removal");
     log->config = h5_get_text(r, "config");
     log->final_accuracy = read_scalar(r, "final/test_accuracy");
+    log->is_of_targets = h5_has(r, "final/test_loss");
+    log->final_loss = read_scalar(r, "final/test_loss");
     log->final_rows = read_scalar(r, "final/rows");
     log->fisher_peak = read_scalar(r, "final/fisher_peak");
     log->fisher_peak_epoch = read_scalar(r, "final/fisher_peak_epoch");
@@ -198,7 +200,7 @@ static struct log *log_create(const char *id, char *path) {
     struct log *log = memory_new(1, sizeof *log);
     *log = (struct log){.id = memory_text(id), .path = path, .state = LOG_MISSING};
     log->onset = log->removal = log->seed = log->final_last = -1;
-    log->lr_at_removal = log->final_accuracy = log->final_rows = NAN;
+    log->lr_at_removal = log->final_accuracy = log->final_rows = log->final_loss = NAN;
     log->fisher_peak = log->fisher_peak_epoch = NAN;
     return log;
 }

@@ -67,6 +67,8 @@ struct log {
     int64_t onset, removal, seed, final_last; /* -1: unknown */
     double lr_at_removal;
     double final_accuracy, final_rows; /* fraction; NaN: none */
+    bool is_of_targets;                /* it has a final loss in place of an accuracy */
+    double final_loss;                 /* NaN: none */
     double fisher_peak, fisher_peak_epoch;
     size_t rows;
     double *epoch, *series[LOG_SERIES]; /* [rows] */
