@@ -32,7 +32,7 @@ DEFINES  := -D_GNU_SOURCE $(if $(filter double,$(REAL)),-DREAL_IS_DOUBLE) $(ISAS
 ISA_FLAGS_base :=
 ISA_FLAGS_v3   := -march=x86-64-v3
 ISA_FLAGS_v4   := -march=x86-64-v4 -mprefer-vector-width=512
-KERNEL   := -O3 -ffp-contract=fast
+KERNEL   := -O3 -ffp-contract=fast -fno-math-errno
 
 # pkg-config is asked at first use, once: what the targets install first is then there.
 PKG_INCLUDE = $(eval PKG_INCLUDE := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PKGS))))$(PKG_INCLUDE)
@@ -218,9 +218,12 @@ $(BUILD)/%.o: %.c $(BUILD)/gen/flags | $(BUILD)/gen/version.h
 define isa_rule
 $(BUILD)/%.$(1).o: %.isa.c $(BUILD)/gen/flags | $(BUILD)/gen/version.h
 	@mkdir -p $$(@D)
-	$$(call say,CC  ,$$@)$$(COMPILE) $(KERNEL) $(ISA_FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+	$$(call say,CC  ,$$@)$$(COMPILE) $$(KERNEL) $(ISA_FLAGS_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
+
+# An optimizer's step rounds as its formula says: weight decay of a stabilizer is the optimizer's, bit for bit.
+$(ISAS:%=$(BUILD)/nets/kernels/step.%.o): private KERNEL += -ffp-contract=off
 
 $(BUILD)/tests/%: tests/%.c $(LIBRARY)
 	@mkdir -p $(@D)
@@ -249,7 +252,7 @@ $(BUILD)/bench/%: bench/%.c $(BENCH_PARTS) $(LIBRARY)
 
 # imprint with a stopwatch: calls of these pass through bench/timed.c.
 $(BENCH)/timed: LIBS += $(patsubst %,-Wl$(comma)--wrap=%,net_forward net_backward net_loss fisher_trace optimizer_find \
-                          feed_assemble view_make state_save rows_save log_write)
+                          feed_assemble view_make state_save rows_save log_write data_load net_create net_init)
 
 # Both are rewritten only when they change: `flags` rebuilds everything when the compiler or a
 # flag changed under the same folder, version.h what names the commit.

@@ -139,17 +139,21 @@ static void batch_feed(const struct load *l, struct net *net, size_t first, size
                    row * sizeof(real));
 }
 
-static void passes(struct load *l, enum net_mode mode) {
+static void forward(struct load *l, enum net_mode mode) {
     batch_feed(l, l->net, 0, l->batch);
     net_forward(l->net, l->batch, mode);
     l->loss = net_loss(l->net, l->label, l->batch).loss / (double)l->batch;
+}
+
+static void passes(struct load *l, enum net_mode mode) {
+    forward(l, mode);
     net_backward(l->net, l->batch);
 }
 
 void load_step(struct load *l) {
-    passes(l, NET_TRAIN);
-    l->optimizer->step(&l->optimizer_settings, RATE, ++l->steps, net_params_count(l->net),
-                       net_params(l->net), net_grads(l->net), &l->momentum);
+    forward(l, NET_TRAIN);
+    optimizer_descend(l->optimizer, &l->optimizer_settings, RATE, ++l->steps, l->net, l->batch,
+                      &l->momentum);
 }
 
 void load_pass(struct load *l) {

@@ -374,6 +374,44 @@ void net_backward(struct net *net, size_t N) {
     }
 }
 
+/* What lies in net_grads goes to the taker. */
+static void take_tensors(const struct net *net, size_t op) {
+    const struct graph *g = &net->graph;
+    for (size_t i = 0; i < g->params_n; i++)
+        if (g->params_op[i] == (int)op)
+            op_take(&net->run, 0, g->params[i].offset, g->params[i].count,
+                    net->run.grads + g->params[i].offset);
+}
+
+static void op_backward_take(const struct net *net, size_t i) {
+    const struct graph *g = &net->graph;
+    const struct op *op = &g->ops[i];
+    bool idle = is_idle(net, op), itself = op->type->backward_take != NULL;
+    if (!idle && !itself && op->type->backward_params) op->type->backward_params(op, &net->run);
+    if (!idle) op_backward_data(g, op, &net->run);
+    if (!idle && itself)
+        op->type->backward_take(op, &net->run);
+    else
+        take_tensors(net, i);
+}
+
+double net_backward_to(struct net *net, size_t N, const struct net_taker *taker) {
+    const struct graph *g = &net->graph;
+    double taken[OP_PIECES], sum = 0;
+    assert(N == net->run.N);
+    idle_clear(net);
+    net->run.taker = taker;
+    net->run.taken = taken;
+    for (size_t i = g->ops_n; i-- > 0;) {
+        memset(taken, 0, sizeof taken);
+        op_backward_take(net, i);
+        for (size_t p = 0; p < OP_PIECES; p++) sum += taken[p];
+    }
+    net->run.taker = NULL;
+    net->run.taken = NULL;
+    return sum;
+}
+
 void net_backward_g2(struct net *net, size_t N, double *g2) {
     const struct graph *g = &net->graph;
     assert(N == net->run.N && net->run.mode == NET_EVAL);

@@ -17,7 +17,7 @@
 #include "base/settings.h"
 #include "nets/tensor.h"
 
-enum { NET_NAME = 64, NET_INPUTS = 4 };
+enum { NET_NAME = 64, NET_INPUTS = 4, NET_READS = 3 };
 
 struct net_input {
     const char *name; /* modality: "image" */
@@ -152,6 +152,20 @@ void net_set_dlogits(struct net *net, size_t N, const real *dlogits);
 /* Gradients of the last forward pass by the parameters, into net_grads (overwritten). After
  * NET_EVAL the running statistics are constants. Gradients by the inputs are not formed. */
 void net_backward(struct net *net, size_t N);
+
+/* Where gradients go as they are finished, a piece at a time while it is in cache. The parameters of
+ * a piece are not read again in the pass, so an optimizer may take its step with them at once. */
+struct net_taker {
+    /* dw[0..count) are the gradients by the parameters from `offset` on. Every parameter comes once.
+     * Several threads call at a time. */
+    double (*take)(const void *context, size_t offset, size_t count, const real *dw);
+    const void *context;
+    const real *reads[NET_READS]; /* arrays with the parameters' offsets that `take` works on: they
+                                     are fetched in time. NULL: no more */
+};
+/* net_backward, but the gradients go to `taker`, and net_grads is scratch. Returns the sum of what
+ * `take` returned, in an order that no number of threads changes. */
+double net_backward_to(struct net *net, size_t N, const struct net_taker *taker);
 
 /* Per-example squared gradient norms of the last NET_EVAL forward pass, for the logits' gradient
  * set by net_set_dlogits (one example each, not divided by N): g2[n * layers + l] = squared norm

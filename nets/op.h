@@ -63,6 +63,8 @@ struct op_run {
     unsigned char *scratch; /* of the op that runs, aligned to 64 bytes */
     const struct pass *pass;
     double *g2; /* [N, layers]: backward_g2 adds to it */
+    const struct net_taker *taker; /* NULL: gradients stay in grads */
+    double *taken;                 /* [OP_PIECES] sums of what it returned, a piece each */
     size_t layers;
 };
 
@@ -86,6 +88,9 @@ struct op_type {
     void (*forward)(const struct op *op, const struct op_run *run);
     /* Gradients by its parameters, overwritten. Comes before backward_data. NULL: has none. */
     void (*backward_params)(const struct op *op, const struct op_run *run);
+    /* Gradients by its parameters in pieces to op_take, while they are in cache. Comes after
+     * backward_data, which must leave dy as it is. NULL: backward_params, then all at once. */
+    void (*backward_take)(const struct op *op, const struct op_run *run);
     /* Gradients by its inputs, overwritten; called when at least one is wanted. */
     void (*backward_data)(const struct op *op, const struct op_run *run);
     /* *op_g2(op, run, n) += squared norm of example n's gradient by the parameters, for every n;
@@ -135,6 +140,12 @@ static inline size_t op_pieces(size_t N) {
 /* Call `work` for each piece of [0, total), in parallel; in order when there is one thread. */
 void op_each_piece(const struct op *op, const struct op_run *run, size_t total, size_t pieces,
                    op_work *work);
+
+/* Gradients by the parameters from `offset` on (of the arena) are finished; `piece` says whose. */
+static inline void op_take(const struct op_run *run, size_t piece, size_t offset, size_t count,
+                           const real *dw) {
+    run->taken[piece] += run->taker->take(run->taker->context, offset, count, dw);
+}
 
 /* The switches of example n, [H, W, C] of y. */
 static inline void *op_switches(const struct op *op, const struct op_run *run, size_t n) {

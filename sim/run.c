@@ -121,22 +121,49 @@ struct totals {
     size_t correct, examples, batches;
 };
 
-/* What the deficits in force make of the gradients. */
+/* What deficit i makes of the gradients in this epoch; 0: nothing. */
+static double spoils(const struct run *r, size_t i, int64_t epoch) {
+    if (!r->config->deficit_types[i]->gradients) return 0.0;
+    return timeline_severity(r->timeline, r->config, i, epoch);
+}
+
 static void spoil_gradients(struct run *r, int64_t epoch) {
     const struct config *c = r->config;
     for (size_t i = 0; i < c->deficits_n; i++) {
-        const struct deficit *type = c->deficit_types[i];
-        if (!type->gradients) continue;
-        double severity = timeline_severity(r->timeline, c, i, epoch);
+        double severity = spoils(r, i, epoch);
         if (severity != 0.0)
-            type->gradients(&c->deficits[i], r->net, deficit_modality(c, r->data, i), severity);
+            c->deficit_types[i]->gradients(&c->deficits[i], r->net, deficit_modality(c, r->data, i),
+                                           severity);
     }
+}
+
+static bool gradients_are_touched(const struct run *r, int64_t epoch) {
+    bool touched = stabilize_has(&r->stabilize, STABILIZE_GRADIENTS);
+    for (size_t i = 0; i < r->config->deficits_n; i++) touched |= spoils(r, i, epoch) != 0.0;
+    return touched;
+}
+
+/* Backward pass and step; returns the gradient's norm before stabilizers see it. Where nobody else
+ * wants the gradients, the optimizer takes them as they come. */
+static double descend(struct run *r, int64_t epoch, size_t n) {
+    const struct optimizer *o = r->state.optimizer;
+    const struct settings *s = &r->config->optimizer;
+    const double rate = r->timeline->rate[epoch];
+    const size_t params = net_params_count(r->net);
+    const int64_t t = ++r->state.steps;
+    if (!gradients_are_touched(r, epoch))
+        return sqrt(optimizer_descend(o, s, rate, t, r->net, n, r->state.slots));
+    net_backward(r->net, n);
+    spoil_gradients(r, epoch);
+    double norm = sqrt(sum_squares(net_grads(r->net), params));
+    stabilize_call(&r->stabilize, STABILIZE_GRADIENTS);
+    optimizer_step(o, s, rate, t, params, net_params(r->net), net_grads(r->net), r->state.slots);
+    return norm;
 }
 
 static int train_batch(struct run *r, int64_t epoch, size_t first, size_t n, struct totals *sum,
                        struct error *e) {
     struct feed_batch batch = {&r->training, r->order, first, n, (uint32_t)epoch, true};
-    size_t params = net_params_count(r->net);
     feed_assemble(r->config, &batch, r->net, r->label, r->scratch);
     stabilize_batch(&r->stabilize, &r->data->train, r->order + first, r->label, n, sum->batches);
     stabilize_call(&r->stabilize, STABILIZE_BATCH);
@@ -148,12 +175,7 @@ static int train_batch(struct run *r, int64_t epoch, size_t first, size_t n, str
                          "lower train.lr.base",
                          (long long)epoch, sum->batches);
     stabilize_call(&r->stabilize, STABILIZE_LOSS);
-    net_backward(r->net, n);
-    spoil_gradients(r, epoch);
-    sum->grad_norm += sqrt(sum_squares(net_grads(r->net), params));
-    stabilize_call(&r->stabilize, STABILIZE_GRADIENTS);
-    r->state.optimizer->step(&r->config->optimizer, r->timeline->rate[epoch], ++r->state.steps,
-                             params, net_params(r->net), net_grads(r->net), r->state.slots);
+    sum->grad_norm += descend(r, epoch, n);
     stabilize_call(&r->stabilize, STABILIZE_PARAMETERS);
     sum->loss += loss.loss;
     sum->correct += loss.correct;

@@ -155,6 +155,12 @@ static void call_each(struct stabilize *s, enum stabilize_hook hook) {
     }
 }
 
+bool stabilize_has(const struct stabilize *s, enum stabilize_hook hook) {
+    for (size_t k = 0; k < s->n; k++)
+        if (hook_of(s->config->stabilizer_types[s->active[k]], hook)) return true;
+    return false;
+}
+
 void stabilize_call(struct stabilize *s, enum stabilize_hook hook) {
     bool at_an_end = hook == STABILIZE_EPOCH_START || hook == STABILIZE_EPOCH_END;
     if (!s->n) return;

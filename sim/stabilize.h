@@ -3,6 +3,7 @@
 #ifndef SIM_STABILIZE_H
 #define SIM_STABILIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,8 @@ void stabilize_begin(struct stabilize *s, const struct timeline *t, int64_t epoc
 void stabilize_batch(struct stabilize *s, const struct examples *from, const uint32_t *order,
                      const int32_t *labels, size_t n, size_t batch);
 void stabilize_call(struct stabilize *s, enum stabilize_hook hook);
+/* Would that call do anything? */
+bool stabilize_has(const struct stabilize *s, enum stabilize_hook hook);
 
 /* The branch that `modality` of the config's stabilizer i names: see struct stabilizer_context.
  * STATUS_USAGE and what there is when there is none of that name. */

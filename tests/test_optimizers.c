@@ -6,6 +6,7 @@
  *   for t in range(1, 5): w.grad = torch.tensor([0.1*t, -0.3, 0.2/t]).double(); o.step()     */
 #include "tests/net_fixture.h"
 
+#include "base/sum.h"
 #include "nets/optimizer.h"
 
 enum { P = 3, STEPS = 4, MOST = 6 };
@@ -54,7 +55,7 @@ static void steps_of(size_t i, double rate, real *w) {
     settings_of(i, &s);
     for (int t = 1; t <= STEPS; t++) {
         real dw[P] = {(real)(0.1 * t), (real)-0.3, (real)(0.2 / t)};
-        o->step(&s, rate, t, P, w, dw, slots);
+        optimizer_step(o, &s, rate, t, P, w, dw, slots);
     }
     settings_free(&s);
 }
@@ -77,6 +78,129 @@ static void a_rate_of_0_moves_nothing(void **unused) {
         steps_of(i, 0, w);
         assert_memory_equal(w, start, sizeof w);
     }
+}
+
+/* Parameters and slots of n numbers each, the gradients last, all drawn. */
+enum { ARRAYS = OPTIMIZER_SLOTS + 2, LONG = 203 };
+
+static void arrays_draw(real arrays[ARRAYS][LONG]) {
+    struct rng rng = rng_stream(5, "order", 0, 0);
+    for (size_t a = 0; a < ARRAYS; a++)
+        for (size_t i = 0; i < LONG; i++) arrays[a][i] = (real)rng_uniform(&rng);
+}
+
+static double part_step(size_t i, real arrays[ARRAYS][LONG], size_t first, size_t last) {
+    const struct optimizer *o = optimizer_find(CASES[i].optimizer);
+    real *slots[OPTIMIZER_SLOTS];
+    struct settings s;
+    settings_of(i, &s);
+    for (size_t k = 0; k < OPTIMIZER_SLOTS; k++) slots[k] = arrays[1 + k] + first;
+    double squares = optimizer_step(o, &s, 0.1, 3, last - first, arrays[0] + first,
+                                    arrays[ARRAYS - 1] + first, slots);
+    settings_free(&s);
+    return squares;
+}
+
+static void a_step_in_parts_is_the_whole_step(void **unused) {
+    (void)unused;
+    real whole[ARRAYS][LONG], parts[ARRAYS][LONG];
+    for (size_t i = 0; i < CASES_N; i++)
+        for (size_t cut = 0; cut < LONG; cut += 7) {
+            arrays_draw(whole);
+            arrays_draw(parts);
+            double squares = part_step(i, whole, 0, LONG);
+            double sum = part_step(i, parts, 0, cut) + part_step(i, parts, cut, LONG);
+            assert_memory_equal(whole, parts, sizeof whole);
+            assert_near(squares, sum, 1e-12 * squares);
+            assert_near(squares, sum_squares(whole[ARRAYS - 1], LONG), 1e-12 * squares);
+        }
+}
+
+/* Two steps of a net, the gradients lying whole or taken as they come. Returns the sum of their
+ * squares. */
+static double net_steps(struct net *net, size_t i, bool whole, size_t N, real *const *slots) {
+    const struct optimizer *o = optimizer_find(CASES[i].optimizer);
+    const size_t n = net_params_count(net);
+    int32_t labels[16] = {0, 1, 2, 1};
+    double sum = 0;
+    struct settings s;
+    settings_of(i, &s);
+    net_init(net, 7);
+    modality_fill(net, 0, 0, N, 3);
+    for (size_t k = 0; k < OPTIMIZER_SLOTS; k++) memset(slots[k], 0, n * sizeof(real));
+    for (int t = 1; t <= 2; t++) {
+        net_forward(net, N, NET_TRAIN);
+        net_loss(net, labels, N);
+        if (!whole) {
+            sum += optimizer_descend(o, &s, 0.05, t, net, N, slots);
+            continue;
+        }
+        net_backward(net, N);
+        sum += sum_squares(net_grads(net), n);
+        optimizer_step(o, &s, 0.05, t, n, net_params(net), net_grads(net), slots);
+    }
+    settings_free(&s);
+    return sum;
+}
+
+static const struct {
+    const char *arch, *settings[3];
+    struct net_input input;
+} NETS[] = {
+    {"mlp", {"hidden=[600, 130]", "norm=batch"}, {.name = "image", .H = 24, .W = 23, .C = 1}},
+    {"lenet", {NULL}, {.name = "image", .H = 28, .W = 28, .C = 1}},
+    {"resnet18", {"width=8"}, {.name = "image", .H = 8, .W = 8, .C = 3}},
+};
+
+static void net_compare(struct net *net, struct net *other, size_t i, size_t N) {
+    const size_t n = net_params_count(net);
+    real *slots[2][OPTIMIZER_SLOTS];
+    for (size_t k = 0; k < 2 * OPTIMIZER_SLOTS; k++) {
+        slots[k / OPTIMIZER_SLOTS][k % OPTIMIZER_SLOTS] = calloc(n, sizeof(real));
+        assert_non_null(slots[k / OPTIMIZER_SLOTS][k % OPTIMIZER_SLOTS]);
+    }
+    double a = net_steps(net, i, true, N, slots[0]), b = net_steps(other, i, false, N, slots[1]);
+    assert_true(a > 0);
+    assert_near(a, b, 1e-12 * a);
+    assert_memory_equal(net_params(net), net_params(other), n * sizeof(real));
+    for (size_t k = 0; k < OPTIMIZER_SLOTS; k++) {
+        assert_memory_equal(slots[0][k], slots[1][k], n * sizeof(real));
+        free(slots[0][k]);
+        free(slots[1][k]);
+    }
+}
+
+static void a_step_within_the_backward_pass_is_the_step_after_it(void **unused) {
+    (void)unused;
+    for (size_t k = 0; k < sizeof NETS / sizeof *NETS; k++)
+        for (int threads = 1; threads <= 3; threads++) {
+            const struct arch *arch = arch_find(NETS[k].arch);
+            struct net *net = net_make(arch, NETS[k].settings, NETS[k].input, 3, 9, 1, NULL);
+            struct net *other =
+                net_make(arch, NETS[k].settings, NETS[k].input, 3, 9, threads, NULL);
+            assert_true(net && other);
+            for (size_t i = 0; i < CASES_N; i++) net_compare(net, other, i, 9);
+            net_free(net);
+            net_free(other);
+        }
+}
+
+static void the_gradient_norm_does_not_depend_on_threads(void **unused) {
+    (void)unused;
+    double norm[3];
+    real *slots[OPTIMIZER_SLOTS];
+    for (int threads = 1; threads <= 3; threads++) {
+        struct net *net =
+            net_make(arch_find("mlp"), NETS[0].settings, NETS[0].input, 3, 9, threads, NULL);
+        assert_non_null(net);
+        for (size_t k = 0; k < OPTIMIZER_SLOTS; k++)
+            slots[k] = calloc(net_params_count(net), sizeof(real));
+        assert_true(slots[0] && slots[1]);
+        norm[threads - 1] = net_steps(net, 2, false, 9, slots);
+        for (size_t k = 0; k < OPTIMIZER_SLOTS; k++) free(slots[k]);
+        net_free(net);
+    }
+    assert_true(norm[0] == norm[1] && norm[1] == norm[2]);
 }
 
 static void every_optimizer_has_a_case_and_names_its_slots(void **unused) {
@@ -112,6 +236,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(four_steps_are_those_of_pytorch),
         cmocka_unit_test(a_rate_of_0_moves_nothing),
+        cmocka_unit_test(a_step_in_parts_is_the_whole_step),
+        cmocka_unit_test(a_step_within_the_backward_pass_is_the_step_after_it),
+        cmocka_unit_test(the_gradient_norm_does_not_depend_on_threads),
         cmocka_unit_test(every_optimizer_has_a_case_and_names_its_slots),
         cmocka_unit_test(nesterov_without_momentum_is_refused),
     };

@@ -20,10 +20,11 @@
 
 enum { WEIGHT, BIAS };
 enum {
-    PIECE = 128, /* features that make a piece worth its overhead */
-    DEPTH = 256, /* of a sum over features in one go: with it, a panel stays in the first cache */
-    ROWS = 48,   /* of A in one go: with DEPTH, a block stays in the second cache */
-    WIDTH = 64   /* columns of w packed in one go */
+    PIECE = 128,  /* features that make a piece worth its overhead */
+    DEPTH = 256,  /* of a sum over features in one go: with it, a panel stays in the first cache */
+    ROWS = 48,    /* of A in one go: with DEPTH, a block stays in the second cache */
+    WIDTH = 64,   /* columns of w packed in one go */
+    COLUMNS = 512 /* of a block of dw on its way to a taker */
 };
 
 static int linear_shape(struct graph *g, struct op *op, struct value *y, struct error *e) {
@@ -57,9 +58,14 @@ static size_t reals_of_block(void) {
     return DEPTH * padded(WIDTH);
 }
 
+static size_t reals_of_weights(const struct op *op, size_t N) {
+    return padded(op->x[0].C) * N + op->y.C * N;
+}
+
 static size_t linear_scratch(const struct op *op, size_t N, int threads) {
     const size_t in = op->x[0].C, out = op->y.C;
-    size_t forward = padded(N) * (in + out), weights = padded(in) * N + out * N;
+    size_t forward = padded(N) * (in + out);
+    size_t weights = reals_of_weights(op, N) + (size_t)threads * ROWS * COLUMNS;
     size_t data = (size_t)threads * reals_of_block();
     size_t most = forward > weights ? forward : weights;
     if (most < data) most = data;
@@ -131,6 +137,11 @@ static real *weights_dyt(const struct op *op, const struct op_run *run) {
     return weights_x(run) + padded(op->x[0].C) * run->N;
 }
 
+/* A thread's block on its way to the taker. */
+static real *weights_own(const struct op *op, const struct op_run *run, int thread) {
+    return weights_x(run) + reals_of_weights(op, run->N) + (size_t)thread * ROWS * COLUMNS;
+}
+
 /* Inputs of the panels [first, last). */
 static void weights_pack_piece(const struct op *op, const struct op_run *run, struct piece p) {
     const struct gemm *g = gemm_choose();
@@ -145,35 +156,73 @@ static void weights_transpose_piece(const struct op *op, const struct op_run *ru
                              weights_dyt(op, run) + p.first * N, N);
 }
 
-/* The weights of the outputs [first, last): dw = dy^T x. */
-static void weights_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    const struct gemm *g = gemm_choose();
-    const size_t in = op->x[0].C, N = run->N;
-    for (size_t o = p.first; o < p.last; o += ROWS)
-        for (size_t n = 0; n < N; n += DEPTH)
-            g->multiply(&(struct gemm_product){.M = least(ROWS, p.last - o),
-                                               .N = in,
-                                               .K = least(DEPTH, N - n),
-                                               .a = weights_dyt(op, run) + o * N + n,
-                                               .a_row = N,
-                                               .b = weights_x(run) + n * g->lanes,
-                                               .b_panel = N * g->lanes,
-                                               .c = op_grad(op, run, WEIGHT) + o * in,
-                                               .c_row = in,
-                                               .add = n > 0});
+/* A block of what has the weights' offsets: rows from o on, of those before `last`. */
+static struct gemm_ahead weights_block(const struct op *op, const real *arena, size_t o, size_t i,
+                                       size_t last) {
+    const size_t in = op->x[0].C;
+    if (!arena || o >= last) return (struct gemm_ahead){0};
+    return (struct gemm_ahead){arena + op->param[WEIGHT] + o * in + i, least(ROWS, last - o),
+                               least(COLUMNS, in - i), in};
 }
 
-static void linear_backward_params(const struct op *op, const struct op_run *run) {
+/* A block of dw = dy^T x. What the taker of the next block reads is fetched meanwhile. */
+static void weights_multiply(const struct op *op, const struct op_run *run, struct gemm_product c,
+                             size_t o, size_t i) {
+    const struct gemm *g = gemm_choose();
+    const size_t N = run->N;
+    for (size_t n = 0; n < N; n += DEPTH) {
+        c.K = least(DEPTH, N - n);
+        c.a = weights_dyt(op, run) + o * N + n;
+        c.a_row = N;
+        c.b = weights_x(run) + i * N + n * g->lanes;
+        c.b_panel = N * g->lanes;
+        c.add = n > 0;
+        g->multiply(&c);
+    }
+}
+
+/* The weights of the outputs [first, last), a block at a time: into the gradients, or to the taker. */
+static void weights_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    const size_t in = op->x[0].C;
+    real *dw = op_grad(op, run, WEIGHT), *own = weights_own(op, run, p.thread);
+    for (size_t o = p.first; o < p.last; o += ROWS)
+        for (size_t i = 0; i < in; i += COLUMNS) {
+            struct gemm_product c = {.M = least(ROWS, p.last - o), .N = least(COLUMNS, in - i)};
+            c.c = run->taker ? own : dw + o * in + i;
+            c.c_row = run->taker ? COLUMNS : in;
+            for (int r = 0; run->taker && r < NET_READS; r++)
+                c.ahead[r] = i + COLUMNS < in
+                                 ? weights_block(op, run->taker->reads[r], o, i + COLUMNS, p.last)
+                                 : weights_block(op, run->taker->reads[r], o + ROWS, 0, p.last);
+            weights_multiply(op, run, c, o, i);
+            for (size_t m = 0; run->taker && m < c.M; m++)
+                op_take(run, p.index, op->param[WEIGHT] + (o + m) * in + i, c.N, own + m * COLUMNS);
+        }
+}
+
+static void weights_all(const struct op *op, const struct op_run *run) {
     const size_t in = op->x[0].C, out = op->y.C;
     size_t panels = gemm_panels(gemm_choose(), in);
     op_each_piece(op, run, panels, op_pieces(panels), weights_pack_piece);
     op_each_piece(op, run, out, pieces_of(out), weights_transpose_piece);
     op_each_piece(op, run, out, pieces_of(out), weights_piece);
-    if (!op->options.bias) return;
-    double *sums = op_zeroed(run, out);
+}
+
+static void bias_all(const struct op *op, const struct op_run *run) {
+    double *sums = op_zeroed(run, op->y.C);
     real *db = op_grad(op, run, BIAS);
     run->pass->sums(&op->dy, 0, run->N, sums);
-    for (size_t o = 0; o < out; o++) db[o] = (real)sums[o];
+    for (size_t o = 0; o < op->y.C; o++) db[o] = (real)sums[o];
+}
+
+static void linear_backward_params(const struct op *op, const struct op_run *run) {
+    weights_all(op, run);
+    if (op->options.bias) bias_all(op, run);
+}
+
+static void linear_backward_take(const struct op *op, const struct op_run *run) {
+    linear_backward_params(op, run);
+    if (op->options.bias) op_take(run, 0, op->param[BIAS], op->y.C, op_grad(op, run, BIAS));
 }
 
 /* ---- gradient by the inputs ---- */
@@ -264,6 +313,7 @@ const struct op_type op_linear = {
     .scratch = linear_scratch,
     .forward = linear_forward,
     .backward_params = linear_backward_params,
+    .backward_take = linear_backward_take,
     .backward_data = linear_backward_data,
     .backward_g2 = linear_backward_g2,
     .packs = linear_packs,

@@ -10,27 +10,22 @@
 
 #include "nets/optimizer.h"
 
-#ifdef REAL_IS_DOUBLE
-#define ROOT sqrt
-#else
-#define ROOT sqrtf
-#endif
+static void adam_prepare(const struct settings *s, double rate, int64_t t,
+                         struct optimizer_step *step) {
+    const double beta1 = settings_real(s, "beta1"), beta2 = settings_real(s, "beta2");
+    step->k.adam = (struct step_adam){.decay = (real)settings_real(s, "weight_decay"),
+                                      .keep1 = (real)beta1,
+                                      .take1 = (real)(1 - beta1),
+                                      .keep2 = (real)beta2,
+                                      .take2 = (real)(1 - beta2),
+                                      .rate = (real)(rate / (1 - pow(beta1, (double)t))),
+                                      .root = (real)sqrt(1 - pow(beta2, (double)t)),
+                                      .eps = (real)settings_real(s, "eps")};
+}
 
-static void adam_step(const struct settings *s, double rate, int64_t t, size_t count, real *w,
-                      const real *dw, real *const *slots) {
-    double beta1 = settings_real(s, "beta1"), beta2 = settings_real(s, "beta2");
-    real decay = (real)settings_real(s, "weight_decay"), eps = (real)settings_real(s, "eps");
-    real keep1 = (real)beta1, take1 = (real)(1 - beta1);
-    real keep2 = (real)beta2, take2 = (real)(1 - beta2);
-    real step = (real)(rate / (1 - pow(beta1, (double)t)));
-    real root = (real)sqrt(1 - pow(beta2, (double)t));
-    real *m = slots[0], *u = slots[1];
-    for (size_t i = 0; i < count; i++) {
-        real d = dw[i] + decay * w[i];
-        m[i] = keep1 * m[i] + take1 * d;
-        u[i] = keep2 * u[i] + take2 * d * d;
-        w[i] -= step * (m[i] / (ROOT(u[i]) / root + eps));
-    }
+static double adam_step(const struct optimizer_step *step, size_t count, real *w, const real *dw,
+                        real *const *slots) {
+    return step->kernels->adam(&step->k.adam, count, w, dw, slots[0], slots[1]);
 }
 
 static const struct param PARAMS[] = {
@@ -49,5 +44,6 @@ const struct optimizer optimizer_adam = {
     .params = PARAMS,
     .slots = 2,
     .slot_names = {"exp_avg", "exp_avg_sq"},
+    .prepare = adam_prepare,
     .step = adam_step,
 };

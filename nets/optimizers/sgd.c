@@ -7,41 +7,20 @@
  * The trap: weight decay is coupled, it goes through the momentum and scales with the rate. */
 #include "nets/optimizer.h"
 
-static void plain_step(real rate, real decay, size_t count, real *w, const real *dw) {
-#pragma omp simd
-    for (size_t i = 0; i < count; i++) w[i] -= rate * (dw[i] + decay * w[i]);
-}
-
-static void momentum_step(real rate, real decay, real momentum, size_t count, real *w,
-                          const real *dw, real *v) {
-#pragma omp simd
-    for (size_t i = 0; i < count; i++) {
-        v[i] = momentum * v[i] + (dw[i] + decay * w[i]);
-        w[i] -= rate * v[i];
-    }
-}
-
-static void nesterov_step(real rate, real decay, real momentum, size_t count, real *w,
-                          const real *dw, real *v) {
-#pragma omp simd
-    for (size_t i = 0; i < count; i++) {
-        real d = dw[i] + decay * w[i];
-        v[i] = momentum * v[i] + d;
-        w[i] -= rate * (d + momentum * v[i]);
-    }
-}
-
-static void sgd_step(const struct settings *s, double rate, int64_t t, size_t count, real *w,
-                     const real *dw, real *const *slots) {
+static void sgd_prepare(const struct settings *s, double rate, int64_t t,
+                        struct optimizer_step *step) {
     (void)t;
-    real step = (real)rate, decay = (real)settings_real(s, "weight_decay");
-    real momentum = (real)settings_real(s, "momentum");
-    if (momentum == 0)
-        plain_step(step, decay, count, w, dw);
-    else if (settings_bool(s, "nesterov"))
-        nesterov_step(step, decay, momentum, count, w, dw, slots[0]);
-    else
-        momentum_step(step, decay, momentum, count, w, dw, slots[0]);
+    step->k.sgd = (struct step_sgd){.rate = (real)rate,
+                                    .decay = (real)settings_real(s, "weight_decay"),
+                                    .momentum = (real)settings_real(s, "momentum"),
+                                    .nesterov = settings_bool(s, "nesterov")};
+}
+
+static double sgd_step(const struct optimizer_step *step, size_t count, real *w, const real *dw,
+                       real *const *slots) {
+    const struct step_sgd *k = &step->k.sgd;
+    return k->momentum == 0 ? step->kernels->sgd(k, count, w, dw)
+                            : step->kernels->sgd_momentum(k, count, w, dw, slots[0]);
 }
 
 static int sgd_check(const struct settings *s, struct error *e) {
@@ -72,5 +51,6 @@ const struct optimizer optimizer_sgd = {
     .slot_names = {"momentum"},
     .check = sgd_check,
     .remembers = sgd_remembers,
+    .prepare = sgd_prepare,
     .step = sgd_step,
 };

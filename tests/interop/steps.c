@@ -237,9 +237,8 @@ static void job_train(struct job *j, const struct batches *b) {
         net_forward(j->net, N, NET_TRAIN);
         j->losses[step] = training_loss(j, labels);
         net_backward(j->net, N);
-        j->optimizer->step(&j->optimizer_settings, j->rate, (int64_t)step + 1,
-                           net_params_count(j->net), net_params(j->net), net_grads(j->net),
-                           j->slots);
+        optimizer_step(j->optimizer, &j->optimizer_settings, j->rate, (int64_t)step + 1,
+                       net_params_count(j->net), net_params(j->net), net_grads(j->net), j->slots);
     }
 }
 
