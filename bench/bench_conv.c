@@ -13,6 +13,7 @@
 
 #include "bench/machine.h"
 #include "nets/kernels/conv.h"
+#include "nets/kernels/pass.h"
 
 enum { REPEATS = 25 };
 
@@ -75,6 +76,20 @@ static void run_backward_weights(const struct work *k) {
     k->kernel->backward_weights(k->s, &k->x, &k->y, k->w, 0, k->N, k->scratch);
 }
 
+/* As for a Fisher trace: each image's gradient by itself, and its squared norm. */
+static void run_squares(const struct work *k) {
+    static double sink;
+    for (size_t n = 0; n < k->N; n++) {
+        if (k->kernel->squares) {
+            sink += k->kernel->squares(k->s, &k->x, &k->y, n, k->scratch);
+            continue;
+        }
+        memset(k->w, 0, conv_weights(k->s) * sizeof(real));
+        k->kernel->backward_weights(k->s, &k->x, &k->y, k->w, n, n + 1, k->scratch);
+        sink += pass_choose()->sum_squares(k->w, conv_weights(k->s));
+    }
+}
+
 static struct tensor tensor_make(size_t N, size_t side, size_t C, size_t halo) {
     struct tensor t = {.H = side, .W = side, .C = C, .halo = halo, .row = (side + 2 * halo) * C};
     t.image = (side + 2 * halo) * t.row;
@@ -130,6 +145,7 @@ static void measure_layer(const struct conv_kernel *kernel, const struct layer *
     measure(&k, run_forward);
     measure(&k, run_backward_data);
     measure(&k, run_backward_weights);
+    measure(&k, run_squares);
     putchar('\n');
     fflush(stdout);
     free(k.x.data), free(k.y.data), free(k.w), free(k.b), free(k.scratch);
@@ -138,10 +154,10 @@ static void measure_layer(const struct conv_kernel *kernel, const struct layer *
 int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : conv_isa();
     const size_t N = argc > 2 ? (size_t)atoi(argv[2]) : 64;
-    const struct conv_kernel *kernel =
-        strcmp(name, "im2col") == 0     ? &conv_reference
-        : strcmp(name, "winograd") == 0 ? conv_winograd_isa(conv_isa())
-                                        : conv_direct_isa(name);
+    const struct conv_kernel *kernel = strcmp(name, "im2col") == 0 ? &conv_reference
+                                       : strcmp(name, "winograd") == 0
+                                           ? conv_winograd_isa(conv_isa())
+                                           : conv_direct_isa(name);
     if (!kernel || N == 0) {
         fprintf(stderr,
                 "usage: bench_conv [im2col|winograd|baseline|x86-64-v3|x86-64-v4] [batch]; "
@@ -151,8 +167,10 @@ int main(int argc, char **argv) {
     }
     printf("%s, %s, batch %zu: GFLOP/s, median and best fraction of the FMA peak (%.0f GFLOP/s)\n",
            kernel->name, name, N, machine_peak(1, 0.001) / 1e9);
-    printf("%-26s  %18s  %18s  %18s\n", "layer", "forward", "by data", "by weights");
+    printf("%-26s  %18s  %18s  %18s  %18s\n", "layer", "forward", "by data", "by weights",
+           "squares");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
-        if (argc < 4 || strstr(layers[i].name, argv[3])) measure_layer(kernel, &layers[i], N);
+        if (kernel->covers(&layers[i].s) && (argc < 4 || strstr(layers[i].name, argv[3])))
+            measure_layer(kernel, &layers[i], N);
     return 0;
 }

@@ -452,6 +452,38 @@ static void layers_of_the_architectures_are_right(void **state) {
     }
 }
 
+/* |sum of squares|, to within twice the relative error of the numbers squared. */
+static void check_squares(const struct kernel *kernel, const struct problem *p) {
+    const struct conv_kernel *k = kernel->k;
+    const size_t count = conv_weights(&p->s), terms = p->y.H * p->y.W + count;
+    real *dw = malloc(count * sizeof *dw), *scratch = scratch_make(k, p);
+    assert_non_null(dw);
+    for (size_t n = 0; n < p->N; n++) {
+        double want = 0;
+        for (size_t i = 0; i < count; i++) dw[i] = 0;
+        k->backward_weights(&p->s, &p->x, &p->y, dw, n, n + 1, scratch);
+        for (size_t i = 0; i < count; i++) want += (double)dw[i] * (double)dw[i];
+        double got = k->squares(&p->s, &p->x, &p->y, n, scratch);
+        expect(fabs(got - want) <= 2 * (double)terms * unit * want, k, p, "squares are wrong");
+    }
+    free(dw), free(scratch);
+}
+
+static void squares_are_those_of_the_weight_gradient(void **state) {
+    (void)state;
+    uint64_t seed = 4;
+    size_t checked = 0;
+    for (size_t i = 0; i < 1000; i++) {
+        struct problem p = problem_random(&seed, 50000);
+        struct kernel list[KERNELS_MOST];
+        const size_t n = kernels_for(&p.s, list);
+        for (size_t j = 0; j < n; j++)
+            if (list[j].k->squares) check_squares(&list[j], &p), checked++;
+        problem_free(&p);
+    }
+    assert_true(checked > 100);
+}
+
 static void images_outside_the_range_are_left_alone(void **state) {
     (void)state;
     struct problem p = problem_make((struct conv_shape){3, 9, 3, 3, 2, 1}, 3, 6, 5, 0, 1, 7);
@@ -537,6 +569,7 @@ int main(void) {
         cmocka_unit_test(every_kernel_agrees_with_the_plain_loop),
         cmocka_unit_test(cutting_the_batch_changes_no_bit),
         cmocka_unit_test(layers_of_the_architectures_are_right),
+        cmocka_unit_test(squares_are_those_of_the_weight_gradient),
         cmocka_unit_test(images_outside_the_range_are_left_alone),
         cmocka_unit_test(pixels_that_no_output_sees_have_gradient_zero),
         cmocka_unit_test(the_checker_sees_a_single_wrong_number),

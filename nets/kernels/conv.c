@@ -76,9 +76,9 @@ const struct conv_kernel *conv_winograd_isa(const char *name) {
 
 /* Where Winograd's method won on the machines measured (bench/bench_conv.c), against the direct one at
  * 0.7 to 1.0 of the FMA peak: with 16 channels by about 1.1, with 48 by 1.5, with 192 by 1.7. Below
- * that its transforms cost what its products save. A single image must have tiles enough to make
- * up for the transform of its weight gradient. */
-enum { CHANNELS_LEAST = 16, PIXELS_LEAST = 16, PIXELS_LEAST_SINGLE = 512 };
+ * that its transforms cost what its products save. A single image must have tiles enough to make up
+ * for the transform of its weight gradient: at 8 x 8 it wins by about 1.2, at 4 x 4 it does not. */
+enum { CHANNELS_LEAST = 16, PIXELS_LEAST = 16, PIXELS_LEAST_SINGLE = 64 };
 
 const struct conv_kernel *conv_choose(const struct conv_shape *s, size_t pixels, bool single) {
     const size_t isa = isa_best();

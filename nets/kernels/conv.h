@@ -44,12 +44,15 @@ struct conv_kernel {
     void (*backward_weights)(const struct conv_shape *s, const struct tensor *x,
                              const struct tensor *dy, real *dw, size_t first, size_t last,
                              real *scratch);
+    /* The squared norm of image n's gradient by w. NULL: form it and square it. */
+    double (*squares)(const struct conv_shape *s, const struct tensor *x, const struct tensor *dy,
+                      size_t n, real *scratch);
 };
 
 extern const struct conv_kernel conv_reference;
 
-/* The fastest kernel here for a shape with so many pixels in an image of y. `single`: for weight
- * gradients of one image at a time. */
+/* The fastest kernel here for a shape with so many pixels in an image of y. `single`: for one
+ * image's weight gradient at a time. */
 const struct conv_kernel *conv_choose(const struct conv_shape *s, size_t pixels, bool single);
 
 static inline size_t conv_weights(const struct conv_shape *s) {

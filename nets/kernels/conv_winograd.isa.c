@@ -59,15 +59,15 @@ struct plane {
  * places is in cache at a time. */
 struct grid {
     struct plane in, out;
-    ptrdiff_t pad;                 /* tile (i, j) begins at input (2i - pad, 2j - pad) */
-    ptrdiff_t rows, columns;       /* of tiles, of an image */
-    ptrdiff_t group;               /* rows of tiles that go through together */
-    ptrdiff_t place_in, place_out; /* reals from one place to the next */
-    real *kernels;                 /* [PLACES] of [block][in][lanes of the block] */
-    real *places_in, *places_out;  /* [EDGE] of [group columns][lanes] */
-    real *sums;                    /* like places_out: the outputs so far, [2][2] */
-    real *bias;                    /* [out.lanes] */
-    real *line_in, *line_out;      /* [2 columns + 2][lanes], a row of pixels and zeros around it */
+    ptrdiff_t pad;           /* tile (i, j) begins at input (2i - pad, 2j - pad) */
+    ptrdiff_t rows, columns; /* of tiles, of an image */
+    ptrdiff_t group;         /* rows of tiles that go through together */
+    ptrdiff_t place_in, place_out, place_kernels; /* reals from one place to the next */
+    real *kernels;                                /* [PLACES] of [block][in][lanes of the block] */
+    real *places_in, *places_out;                 /* [EDGE] of [group columns][lanes] */
+    real *sums;                                   /* like places_out: the outputs so far, [2][2] */
+    real *bias;                                   /* [out.lanes] */
+    real *line_in, *line_out; /* [2 columns + 2][lanes], a row of pixels and zeros around it */
 };
 
 /* ---- the transforms, one row of places ---- */
@@ -269,6 +269,7 @@ static struct grid grid_of(struct plane in, struct plane out, ptrdiff_t bytes) {
     g.group = group_of(bytes, g.columns, in.lanes + out.lanes);
     g.place_in = place_of(g.group * g.columns, in.lanes);
     g.place_out = place_of(g.group * g.columns, out.lanes);
+    g.place_kernels = place_of(in.channels, out.lanes);
     return g;
 }
 
@@ -277,18 +278,12 @@ static ptrdiff_t lines_size(const struct grid *g) {
 }
 
 static ptrdiff_t grid_size(const struct grid *g) {
-    return PLACES * g->in.lanes * g->out.lanes + EDGE * (g->place_in + 2 * g->place_out) +
-           g->out.lanes + lines_size(g);
+    return PLACES * g->place_kernels + EDGE * (g->place_in + 2 * g->place_out) + g->out.lanes +
+           lines_size(g);
 }
 
-static size_t scratch_size(const struct conv_shape *s, const struct tensor *x,
-                           const struct tensor *y) {
-    (void)s;
-    const struct grid weighing = grid_of(plane_of(x), plane_of(y), WEIGHING_BYTES);
-    const struct grid there = grid_of(plane_of(x), plane_of(y), CORRELATION_BYTES);
-    const struct grid back = grid_of(plane_of(y), plane_of(x), CORRELATION_BYTES);
-    const ptrdiff_t correlation = most(grid_size(&there), grid_size(&back));
-    return (size_t)most(grid_size(&weighing), correlation) + LINE;
+static real *scratch_aligned(real *scratch) {
+    return scratch + (ALIGN - (uintptr_t)scratch % ALIGN) % ALIGN / sizeof(real);
 }
 
 /* The grid with its parts of the scratch; bias and lines are 0. */
@@ -296,8 +291,8 @@ static struct grid grid_make(struct plane in, struct plane out, ptrdiff_t pad, p
                              real *scratch) {
     struct grid g = grid_of(in, out, bytes);
     g.pad = pad;
-    g.kernels = scratch + (ALIGN - (uintptr_t)scratch % ALIGN) % ALIGN / sizeof(real);
-    g.places_in = g.kernels + PLACES * in.lanes * out.lanes;
+    g.kernels = scratch_aligned(scratch);
+    g.places_in = g.kernels + PLACES * g.place_kernels;
     g.places_out = g.places_in + EDGE * g.place_in;
     g.sums = g.places_out + EDGE * g.place_out;
     g.bias = g.sums + EDGE * g.place_out;
@@ -317,7 +312,7 @@ static void multiply(const struct grid *g, ptrdiff_t row, ptrdiff_t column, ptrd
         const struct block b = block_at(g->out.channels, i);
         struct patch p = {
             .in = g->places_in + column * g->place_in,
-            .w = g->kernels + g->in.channels * (place * g->out.lanes + b.first),
+            .w = g->kernels + place * g->place_kernels + g->in.channels * b.first,
             .bias = zero,
             .out = g->places_out + column * g->place_out + b.first,
             .rows = 1,
@@ -368,7 +363,7 @@ static void kernels_forward(const struct grid *g, const real *w) {
                 kernels_load(w + c * O + b.first + l, C * O, most(0, least(LANES, b.width - l)),
                              taps);
                 kernel_transform(taps, places);
-                for (ptrdiff_t p = 0; p < PLACES; p++) STORE(to + p * C * g->out.lanes) = places[p];
+                for (ptrdiff_t p = 0; p < PLACES; p++) STORE(to + p * g->place_kernels) = places[p];
             }
     }
 }
@@ -390,7 +385,7 @@ static void kernels_backward(const struct grid *g, const real *w) {
                             l + c < b.width ? w[(t * C + b.first + l + c) * O + o] : (real)0;
                 kernel_transform(taps, places);
                 for (ptrdiff_t p = 0; p < PLACES; p++)
-                    STORE(to + (EDGE * turned[p / EDGE] + turned[p % EDGE]) * O * g->out.lanes) =
+                    STORE(to + (EDGE * turned[p / EDGE] + turned[p % EDGE]) * g->place_kernels) =
                         places[p];
             }
     }
@@ -430,7 +425,7 @@ static void weigh(const struct grid *g, ptrdiff_t row, ptrdiff_t column, ptrdiff
             .pixels = count,
             .x_step = g->in.lanes,
             .dy_step = g->out.lanes,
-            .partial = g->kernels + g->in.channels * (place * g->out.lanes + b.first),
+            .partial = g->kernels + place * g->place_kernels + g->in.channels * b.first,
             .starts = starts,
         };
         strip_run(tiles_for(g->out.channels), &b, g->in.channels, &t);
@@ -448,7 +443,7 @@ static void kernels_add(const struct grid *g, real *dw) {
                 const size_t bytes = (size_t)least(LANES, b.width - l) * sizeof *dw;
                 vec places[PLACES], taps[9];
                 for (ptrdiff_t p = 0; p < PLACES; p++)
-                    places[p] = LOAD(from + p * C * g->out.lanes);
+                    places[p] = LOAD(from + p * g->place_kernels);
                 kernel_transform_back(places, taps);
                 for (ptrdiff_t t = 0; t < 9; t++) {
                     real *to = dw + (t * C + c) * O + b.first + l;
@@ -461,26 +456,150 @@ static void kernels_add(const struct grid *g, real *dw) {
     }
 }
 
+/* kernels = sum over the tiles of images [first, last), not empty, of (B' d B) (A dy A') */
+static void weigh_images(const struct grid *g, size_t first, size_t last) {
+    const ptrdiff_t rows = (ptrdiff_t)(last - first) * g->rows;
+    for (ptrdiff_t at = 0; at < rows; at += g->group) {
+        const ptrdiff_t count = least(g->group, rows - at);
+        for (ptrdiff_t row = 0; row < EDGE; row++) {
+            for (ptrdiff_t i = 0; i < count; i++) {
+                const struct place p = place_at(g, first, at + i);
+                input_read(g, p, row, g->places_in + i * g->columns * g->in.lanes);
+                gradient_read(g, p, row, g->places_out + i * g->columns * g->out.lanes);
+            }
+            for (ptrdiff_t column = 0; column < EDGE; column++)
+                weigh(g, row, column, count * g->columns, at == 0);
+        }
+    }
+}
+
 static void backward_weights(const struct conv_shape *s, const struct tensor *x,
                              const struct tensor *dy, real *dw, size_t first, size_t last,
                              real *scratch) {
     if (first == last) return;
     const struct grid g =
         grid_make(plane_of(x), plane_of(dy), (ptrdiff_t)s->pad, WEIGHING_BYTES, scratch);
-    const ptrdiff_t rows = (ptrdiff_t)(last - first) * g.rows;
-    for (ptrdiff_t at = 0; at < rows; at += g.group) {
-        const ptrdiff_t count = least(g.group, rows - at);
-        for (ptrdiff_t row = 0; row < EDGE; row++) {
-            for (ptrdiff_t i = 0; i < count; i++) {
-                const struct place p = place_at(&g, first, at + i);
-                input_read(&g, p, row, g.places_in + i * g.columns * g.in.lanes);
-                gradient_read(&g, p, row, g.places_out + i * g.columns * g.out.lanes);
-            }
-            for (ptrdiff_t column = 0; column < EDGE; column++)
-                weigh(&g, row, column, count * g.columns, at == 0);
-        }
-    }
+    weigh_images(&g, first, last);
     kernels_add(&g, dw);
+}
+
+/* ---- the squared norm of one image's gradient by w ---- */
+
+/* Sums of few squares in `real`, of these in double; `kernels` are the places of one block. */
+static double squares_sum(const struct grid *g, const struct block *b, const real *kernels,
+                          ptrdiff_t place) {
+    double sum = 0;
+    for (ptrdiff_t c = 0; c < g->in.channels; c++, kernels += b->lanes) {
+        vec squares = {0};
+        for (ptrdiff_t l = 0; l < b->lanes; l += LANES) {
+            vec places[PLACES], taps[9];
+            for (ptrdiff_t p = 0; p < PLACES; p++) places[p] = LOAD(kernels + p * place + l);
+            kernel_transform_back(places, taps);
+            for (ptrdiff_t t = 0; t < 9; t++) squares += taps[t] * taps[t];
+        }
+        for (ptrdiff_t l = 0; l < LANES; l++) sum += (double)squares[l];
+    }
+    return sum;
+}
+
+/* A large image with few channels: as backward_weights. */
+static double squares_by_groups(const struct grid *g, size_t n) {
+    const ptrdiff_t blocks_n = blocks(g->out.channels);
+    double sum = 0;
+    weigh_images(g, n, n + 1);
+    for (ptrdiff_t i = 0; i < blocks_n; i++) {
+        const struct block b = block_at(g->out.channels, i);
+        sum += squares_sum(g, &b, g->kernels + g->in.channels * b.first, g->place_kernels);
+    }
+    return sum;
+}
+
+/* Else all places of the image at once, and one block of output channels after the other, whose sums
+ * are squared while they are in cache. */
+static ptrdiff_t block_size(const struct grid *g) {
+    return PLACES * place_of(g->in.channels, VECTORS_MOST * tiles_for(g->out.channels)->lanes);
+}
+
+static ptrdiff_t squares_size(const struct grid *g) {
+    return PLACES * (g->place_in + g->place_out) + block_size(g) + lines_size(g);
+}
+
+static struct grid squares_grid(const struct tensor *x, const struct tensor *dy) {
+    struct grid g = grid_of(plane_of(x), plane_of(dy), WEIGHING_BYTES);
+    g.group = g.rows;
+    g.place_in = place_of(g.group * g.columns, g.in.lanes);
+    g.place_out = place_of(g.group * g.columns, g.out.lanes);
+    return g;
+}
+
+/* Its places leave the second level of the cache, the sums of all channels do not. */
+static bool by_groups(const struct grid *g) {
+    const ptrdiff_t places = PLACES * (g->place_in + g->place_out) * (ptrdiff_t)sizeof(real);
+    return places > 4 * WEIGHING_BYTES &&
+           PLACES * g->place_kernels * (ptrdiff_t)sizeof(real) <= 2 * WEIGHING_BYTES;
+}
+
+static void squares_places(const struct grid *g, size_t n) {
+    for (ptrdiff_t row = 0; row < EDGE; row++)
+        for (ptrdiff_t i = 0; i < g->rows; i++) {
+            const struct place p = place_at(g, n, i);
+            const ptrdiff_t at = i * g->columns;
+            input_read(g, p, row, g->places_in + EDGE * row * g->place_in + at * g->in.lanes);
+            gradient_read(g, p, row, g->places_out + EDGE * row * g->place_out + at * g->out.lanes);
+        }
+}
+
+static void squares_weigh(const struct grid *g, const struct block *b) {
+    for (ptrdiff_t p = 0; p < PLACES; p++) {
+        struct strip t = {
+            .x = g->places_in + p * g->place_in,
+            .dy = g->places_out + p * g->place_out + b->first,
+            .lines = 1,
+            .pixels = g->rows * g->columns,
+            .x_step = g->in.lanes,
+            .dy_step = g->out.lanes,
+            .partial = g->kernels + p * place_of(g->in.channels, b->lanes),
+            .starts = true,
+        };
+        strip_run(tiles_for(g->out.channels), b, g->in.channels, &t);
+    }
+}
+
+static double squares(const struct conv_shape *s, const struct tensor *x, const struct tensor *dy,
+                      size_t n, real *scratch) {
+    struct grid g = squares_grid(x, dy);
+    const ptrdiff_t blocks_n = blocks(g.out.channels);
+    double sum = 0;
+    if (by_groups(&g)) {
+        g = grid_make(g.in, g.out, (ptrdiff_t)s->pad, WEIGHING_BYTES, scratch);
+        return squares_by_groups(&g, n);
+    }
+    g.pad = (ptrdiff_t)s->pad;
+    g.kernels = scratch_aligned(scratch);
+    g.places_in = g.kernels + block_size(&g);
+    g.places_out = g.places_in + PLACES * g.place_in;
+    g.line_in = g.places_out + PLACES * g.place_out;
+    g.line_out = g.line_in + (2 * g.columns + 2) * g.in.lanes;
+    memset(g.line_in, 0, (size_t)lines_size(&g) * sizeof *g.line_in);
+    squares_places(&g, n);
+    for (ptrdiff_t i = 0; i < blocks_n; i++) {
+        const struct block b = block_at(g.out.channels, i);
+        squares_weigh(&g, &b);
+        sum += squares_sum(&g, &b, g.kernels, place_of(g.in.channels, b.lanes));
+    }
+    return sum;
+}
+
+/* The most that any call needs. */
+static size_t scratch_size(const struct conv_shape *s, const struct tensor *x,
+                           const struct tensor *y) {
+    (void)s;
+    const struct grid weighing = grid_of(plane_of(x), plane_of(y), WEIGHING_BYTES);
+    const struct grid there = grid_of(plane_of(x), plane_of(y), CORRELATION_BYTES);
+    const struct grid back = grid_of(plane_of(y), plane_of(x), CORRELATION_BYTES);
+    const struct grid one = squares_grid(x, y);
+    const ptrdiff_t correlation = most(grid_size(&there), grid_size(&back));
+    return (size_t)most(correlation, most(grid_size(&weighing), squares_size(&one))) + LINE;
 }
 
 static bool covers(const struct conv_shape *s) {
@@ -495,4 +614,5 @@ const struct conv_kernel ISA_NAME(conv_winograd) = {
     .forward = forward,
     .backward_data = backward_data,
     .backward_weights = backward_weights,
+    .squares = squares,
 };

@@ -3,8 +3,8 @@
  *
  * Weight gradients: each piece sums its own images into a gradient of its own, then the pieces are
  * added in order; so that this stays in cache there are fewer pieces when a gradient is large.
- * An example's squared gradient norm: its weight gradient alone in a tile of scratch, squared and
- * summed, one image after the other; no batch of gradients ever exists.
+ * An example's squared gradient norm: its weight gradient alone in scratch, whole or in blocks,
+ * squared and summed, one image after the other; no batch of gradients ever exists.
  *
  * The trap: the first piece writes the gradient arena itself, so it must be zeroed too. */
 #include <string.h>
@@ -133,15 +133,20 @@ static void conv_layer_backward_data(const struct op *op, const struct op_run *r
     op_each_piece(op, run, run->N, image_pieces(run), data_piece);
 }
 
-static void weights_g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
+static double weights_g2(const struct op *op, const struct op_run *run, size_t n, int thread) {
+    const struct conv_kernel *kernel = op->kernel_single;
+    real *scratch = kernel_scratch(op, run, thread);
+    if (kernel->squares) return kernel->squares(&op->conv, &op->x[0], &op->dy, n, scratch);
     size_t count = conv_weights(&op->conv);
-    real *dw = gradient_scratch(op, run, (size_t)p.thread);
-    for (size_t n = p.first; n < p.last; n++) {
-        memset(dw, 0, count * sizeof *dw);
-        op->kernel_single->backward_weights(&op->conv, &op->x[0], &op->dy, dw, n, n + 1,
-                                            kernel_scratch(op, run, p.thread));
-        *op_g2(op, run, n) += run->pass->sum_squares(dw, count);
-    }
+    real *dw = gradient_scratch(op, run, (size_t)thread);
+    memset(dw, 0, count * sizeof *dw);
+    kernel->backward_weights(&op->conv, &op->x[0], &op->dy, dw, n, n + 1, scratch);
+    return run->pass->sum_squares(dw, count);
+}
+
+static void weights_g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    for (size_t n = p.first; n < p.last; n++)
+        *op_g2(op, run, n) += weights_g2(op, run, n, p.thread);
 }
 
 static void bias_g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
