@@ -251,7 +251,7 @@ $(BUILD)/bench/%: bench/%.c $(BENCH_PARTS) $(LIBRARY)
 	$(call say,LINK,$@)$(COMPILE) -fopenmp -MMD -MP -o $@ $< $(BENCH_PARTS) $(LIBRARY) $(LIBS)
 
 # imprint with a stopwatch: calls of these pass through bench/timed.c.
-$(BENCH)/timed: LIBS += $(patsubst %,-Wl$(comma)--wrap=%,net_forward net_backward net_loss fisher_trace optimizer_find \
+$(BENCH)/timed: LIBS += $(patsubst %,-Wl$(comma)--wrap=%,net_forward net_backward net_loss fisher_trace optimizer_step optimizer_descend \
                           feed_assemble view_make state_save rows_save log_write data_load net_create net_init)
 
 # Both are rewritten only when they change: `flags` rebuilds everything when the compiler or a

@@ -1,14 +1,18 @@
-/* imprint with a stopwatch: the program as it is, linked so that calls between its parts pass here
- * (the linker's --wrap; the Makefile lists them). It prints where a run's time went:
+/* imprint with a stopwatch: the program as it is, linked so that calls between
+ * its parts pass here (the linker's --wrap; the Makefile lists them). It prints
+ * where a run's time went:
  *
- *   timed FILE run CONFIG ...    as `imprint run CONFIG ...`, and one line of JSON into FILE, seconds
+ *   timed FILE run CONFIG ...    as `imprint run CONFIG ...`, and one line of
+ * JSON into FILE, seconds
  *
- * Time belongs to the innermost part that is entered: assembling a batch within a Fisher trace is
- * assembly. `compute` is what a run is for: forward, loss, backward, optimizer, Fisher traces.
- * Everything between the first line of main and the last that no part claims is `rest`: reading the
- * config and the data, orders, norms for the log.
+ * Time belongs to the innermost part that is entered: assembling a batch within
+ * a Fisher trace is assembly. `compute` is what a run is for: forward, loss,
+ * backward, optimizer, Fisher traces. Everything between the first line of main
+ * and the last that no part claims is `rest`: reading the config and the data,
+ * orders, norms for the log.
  *
- * The trap: a call within one file is not seen by the linker, so parts are what files offer others. */
+ * The trap: a call within one file is not seen by the linker, so parts are what
+ * files offer others. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +28,8 @@
 #include "sim/state.h"
 #include "sim/view.h"
 
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the
+ * linker's names */
 
 enum part { REST, COMPUTE, ASSEMBLY, STATES, LOG, PARTS };
 static const char *const NAMES[PARTS] = {"rest", "compute", "assembly", "states", "log"};
@@ -35,8 +40,6 @@ static struct {
     double seconds[PARTS], since;
     enum part within[DEPTH];
     int depth;
-    const struct optimizer *optimizer; /* the program's */
-    struct optimizer timed;            /* its stand-in */
 } watch;
 
 static void pass_to(enum part part, int step) {
@@ -101,24 +104,14 @@ TIMED(LOG, int, log_write,
        const char *status, struct error *e),
       (path, about, rows, last, status, e))
 
-/* An optimizer is called through its struct, so the caller is given another one. */
-static void step(const struct settings *s, double rate, int64_t t, size_t count, real *w,
-                 const real *dw, real *const *slots) {
-    enter(COMPUTE);
-    watch.optimizer->step(s, rate, t, count, w, dw, slots);
-    leave();
-}
-
-const struct optimizer *__real_optimizer_find(const char *name);
-const struct optimizer *__wrap_optimizer_find(const char *name);
-const struct optimizer *__wrap_optimizer_find(const char *name) {
-    const struct optimizer *found = __real_optimizer_find(name);
-    if (!found) return NULL;
-    watch.optimizer = found;
-    watch.timed = *found;
-    watch.timed.step = step;
-    return &watch.timed;
-}
+TIMED(COMPUTE, double, optimizer_step,
+      (const struct optimizer *o, const struct settings *s, double rate, int64_t t, size_t count,
+       real *w, const real *dw, real *const *slots),
+      (o, s, rate, t, count, w, dw, slots))
+TIMED(COMPUTE, double, optimizer_descend,
+      (const struct optimizer *o, const struct settings *s, double rate, int64_t t, struct net *net,
+       size_t N, real *const *slots),
+      (o, s, rate, t, net, N, slots))
 
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
