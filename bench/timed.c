@@ -1,51 +1,57 @@
-/* imprint with a stopwatch: the program as it is, linked so that calls between
- * its parts pass here (the linker's --wrap; the Makefile lists them). It prints
- * where a run's time went:
+/* imprint with a stopwatch: the program as it is, linked so that calls between its parts pass here
+ * (the linker's --wrap; the Makefile lists them). It prints where a run's time went:
  *
- *   timed FILE run CONFIG ...    as `imprint run CONFIG ...`, and one line of
- * JSON into FILE, seconds
+ *   timed FILE run CONFIG ...    as `imprint run CONFIG ...`, and one line of JSON into FILE: of each
+ *                                part the seconds by the wall clock and of processor time
  *
- * Time belongs to the innermost part that is entered: assembling a batch within
- * a Fisher trace is assembly. `compute` is what a run is for: forward, loss,
- * backward, optimizer, Fisher traces. Everything between the first line of main
- * and the last that no part claims is `rest`: reading the config and the data,
- * orders, norms for the log.
+ * Time belongs to the innermost part that is entered: assembling a batch within a Fisher trace is
+ * assembly. `compute` is what a run is for: forward, loss, backward, optimizer, Fisher traces.
+ * `start` is paid once a run: reading data, a net and its first parameters. Everything between the first
+ * line of main and the last that no part claims is `rest`: the config, orders, norms for the log.
  *
- * The trap: a call within one file is not seen by the linker, so parts are what
- * files offer others. */
+ * The trap: a call within one file is not seen by the linker, so parts are what files offer others. */
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
+#include <time.h>
 
 #include "analysis/measures/fisher_trace.h"
 #include "base/system.h"
 #include "nets/net.h"
 #include "nets/optimizer.h"
 #include "sim/cli.h"
+#include "sim/data.h"
 #include "sim/feed.h"
 #include "sim/log.h"
 #include "sim/rows.h"
 #include "sim/state.h"
 #include "sim/view.h"
 
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the
- * linker's names */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names */
 
-enum part { REST, COMPUTE, ASSEMBLY, STATES, LOG, PARTS };
-static const char *const NAMES[PARTS] = {"rest", "compute", "assembly", "states", "log"};
+enum part { REST, COMPUTE, ASSEMBLY, STATES, LOG, START, PARTS };
+static const char *const NAMES[PARTS] = {"rest", "compute", "assembly", "states", "log", "start"};
 enum { DEPTH = 16 };
 
 /* The one global: the wrapped functions have no argument of ours. */
 static struct {
-    double seconds[PARTS], since;
+    double wall[PARTS], cpu[PARTS], since_wall, since_cpu;
     enum part within[DEPTH];
     int depth;
 } watch;
 
+static double cpu_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void pass_to(enum part part, int step) {
-    const double now = system_seconds();
-    watch.seconds[watch.within[watch.depth]] += now - watch.since;
-    watch.since = now;
+    const double wall = system_seconds(), cpu = cpu_seconds();
+    const enum part was = watch.within[watch.depth];
+    watch.wall[was] += wall - watch.since_wall;
+    watch.cpu[was] += cpu - watch.since_cpu;
+    watch.since_wall = wall;
+    watch.since_cpu = cpu;
     watch.depth += step;
     if (step > 0) watch.within[watch.depth] = part;
 }
@@ -104,6 +110,13 @@ TIMED(LOG, int, log_write,
        const char *status, struct error *e),
       (path, about, rows, last, status, e))
 
+TIMED(START, int, data_load,
+      (const struct settings *settings, uint64_t seed, struct dataset *d, struct error *e),
+      (settings, seed, d, e))
+TIMED(START, int, net_create, (struct net * *net, const struct net_spec *spec, struct error *e),
+      (net, spec, e))
+TIMED_VOID(START, net_init, (struct net * net, uint64_t seed), (net, seed))
+
 TIMED(COMPUTE, double, optimizer_step,
       (const struct optimizer *o, const struct settings *s, double rate, int64_t t, size_t count,
        real *w, const real *dw, real *const *slots),
@@ -119,7 +132,7 @@ static int write_times(const char *path) {
     FILE *f = fopen(path, "w");
     if (!f) return 1;
     for (int i = 0; i < PARTS; i++)
-        fprintf(f, "%s\"%s\": %.9g", i ? ", " : "{", NAMES[i], watch.seconds[i]);
+        fprintf(f, "%s\"%s\": [%.9g, %.9g]", i ? ", " : "{", NAMES[i], watch.wall[i], watch.cpu[i]);
     fprintf(f, "}\n");
     return fclose(f) != 0;
 }
@@ -128,7 +141,8 @@ int main(int argc, char **argv) {
     static const volatile sig_atomic_t stop;
     struct error e = {0};
     if (argc < 3) return fprintf(stderr, "usage: timed FILE COMMAND ...\n"), 2;
-    watch.since = system_seconds();
+    watch.since_wall = system_seconds();
+    watch.since_cpu = cpu_seconds();
     int status = cli_main(argc - 1, argv + 1, &stop, &e);
     if (e.text[0] && status) fprintf(stderr, "imprint: %s\n", e.text);
     pass_to(REST, 0);
