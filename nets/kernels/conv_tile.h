@@ -62,15 +62,23 @@ IN_TILE INLINE void WIDE(correlate_tile)(const ptrdiff_t n, const ptrdiff_t vect
     foreach (p, n) WIDE(put)(vectors, sum[p], g.width, out + p * g.out_step, false);
 }
 
+/* Into the second cache: what the next line is the first to read, and what it will write. */
+IN_TILE INLINE void WIDE(fetch_ahead)(const ptrdiff_t n, const struct patch g, const real *in,
+                                      const real *out) {
+    for (ptrdiff_t r = 0; r < g.ahead_rows; r++)
+        for (ptrdiff_t i = 0; i < n * g.in_step; i += CACHE_LINE)
+            __builtin_prefetch(in + g.ahead + r * g.in_row + i, 0, 2);
+    for (ptrdiff_t i = 0; i < n * g.out_step; i += CACHE_LINE)
+        __builtin_prefetch(out + g.out_line + i, 1, 2);
+}
+
 IN_TILE INLINE void WIDE(correlate)(const ptrdiff_t n, const ptrdiff_t vectors,
                                     const struct patch g) {
     for (ptrdiff_t line = 0; line < g.lines; line++) {
         const real *in = g.in + line * g.in_line;
         real *out = g.out + line * g.out_line;
         for (ptrdiff_t t = 0; t < g.tiles; t++) {
-            for (ptrdiff_t r = 0; r < g.ahead_rows; r++)
-                for (ptrdiff_t i = 0; i < n * g.in_step; i += CACHE_LINE)
-                    __builtin_prefetch(in + g.ahead + r * g.in_row + i, 0, 2);
+            if (g.ahead_rows) WIDE(fetch_ahead)(n, g, in, out);
             WIDE(correlate_tile)(n, vectors, g, in, out);
             in += n * g.in_step;
             out += n * g.out_step;

@@ -32,7 +32,7 @@ struct patch {
     ptrdiff_t in_line, out_line;
     ptrdiff_t lines, tiles;
     ptrdiff_t width;             /* channels to store */
-    ptrdiff_t ahead, ahead_rows; /* rows that the next line is the first to see: fetched already */
+    ptrdiff_t ahead, ahead_rows; /* rows that the next line is the first to see; 0: fetch none */
 };
 
 /* `tiles` times n inputs, x[0..), of every pixel, times the gradients at that pixel. */
