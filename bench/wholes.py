@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import statistics
 import sys
 
@@ -43,6 +44,13 @@ def write_config(folder, net, what, augment="{}", until=0, axis=""):
     return path
 
 
+def fresh(folder):
+    """A results folder from which no state can be taken."""
+    out = os.path.join(folder, "out")
+    shutil.rmtree(out, ignore_errors=True)
+    return out
+
+
 def make_images(b, net, folder, what):
     """A data set in the net's shape: what["images"], without its ending."""
     what["images"] = os.path.join(folder, "images-" + net.name)
@@ -59,9 +67,8 @@ def table_of(b, log, name):
 
 
 def own_sweep(b, config, folder, jobs):
-    out = os.path.join(folder, "out")
-    text, used = finish([os.path.join(b.build, "imprint"), "sweep", config, "--quiet", "--no-reuse", "-j", str(jobs),
-                         "--out", out])
+    text, used = finish([os.path.join(b.build, "imprint"), "sweep", config, "--quiet", "-j", str(jobs),
+                         "--out", fresh(folder)])
     done = re.search(r"(\d+) epochs trained", text)
     if not done:
         raise Failed("the sweep said: %s" % text)
@@ -133,16 +140,35 @@ def say_sweep(report, what, best, way, rounds, same):
 # ---- single runs ---------------------------------------------------------------------------------
 
 RUNS = ["allcnn_c-0.25", "lenet", "mlp"]
-LENGTH = {"train": 2500, "test": 500, "probes": 1000, "clean": 1}
+LENGTH = {"train": 2500, "test": 500, "probes": 1000, "clean": 4}
 SHORT = {"train": 256, "test": 128, "probes": 128, "clean": 1}
 
 
 def run_once(b, config, folder):
-    """The parts of a run's time, in seconds, and its peak memory."""
-    times, out = os.path.join(folder, "times.json"), os.path.join(folder, "out")
-    peak = memory([os.path.join(b.build, "bench", "timed"), times, "run", config, "--quiet", "--force", "--out", out])
+    """The parts of a run's time, {part: [wall, processor]} seconds, and its peak memory."""
+    times = os.path.join(folder, "times.json")
+    peak = memory([os.path.join(b.build, "bench", "timed"), times, "run", config, "--quiet", "--out", fresh(folder)])
     with open(times) as f:
         return json.load(f), peak
+
+
+def say_times(b, report, net, what, times):
+    """The % of processor time beside what a run is for, of each."""
+    title = "Where a run's time goes, % of its processor time"
+    wall, cpu = ([{part: t[part][i] for part in t} for t in times] for i in (0, 1))
+    percent = {part: [100 * t[part] / sum(t.values()) for t in cpu] for part in cpu[0]}
+    waits = [100 * (1 - t["compute"] / sum(t.values())) for t in wall]
+    parts = ("compute", "assembly", "states", "log", "start", "rest")
+    report.add(title, ["network", "seconds", "training, evaluation, Fisher", *parts[1:], "beside, by the wall clock"],
+               [net.name, "%.1f" % statistics.median(sum(t.values()) for t in wall),
+                *("%.2f" % statistics.median(percent[part]) for part in parts), "%.2f" % statistics.median(waits)])
+    report.note(title, "\n".join([
+        "`imprint run` with a stopwatch (bench/timed.c): %d images of training and %d of test, augmented, %d Fisher"
+        % (what["train"], what["test"], what["probes"]),
+        "probes an epoch, one blurred and %d clean epochs, a state and rows after each. Start: the data, the net and"
+        % what["clean"],
+        "its first parameters. Rest: the config, orders, norms."]))
+    return [100 - v for v in percent["compute"]]
 
 
 def measure_run(b, report, net, folder, bare):
@@ -152,23 +178,12 @@ def measure_run(b, report, net, folder, bare):
     info = net.ask(b.one, 1)
     H, W, C = net.shape
     parts = [(what["train"] + what["test"]) * H * W * C, 3 * 4 * info["params"], info["activations"]]
-    done = [run_once(b, config, folder) for _ in range(1 if b.quick else 3)]
-    totals = [sum(times.values()) for times, _ in done]
-    percent = {k: [100 * times[k] / total for (times, _), total in zip(done, totals)] for k in done[0][0]}
-    beside = [100 - v for v in percent["compute"]]
-    report.add("Where a run's time goes, %",
-               ["network", "seconds", "training, evaluation, Fisher", "assembly", "states", "log", "rest"],
-               [net.name, "%.1f" % statistics.median(totals)]
-               + ["%.2f" % statistics.median(percent[k]) for k in ("compute", "assembly", "states", "log", "rest")])
-    report.note("Where a run's time goes, %", "\n".join([
-        "`imprint run` with a stopwatch (bench/timed.c): %d images of training and %d of test, augmented, %d Fisher"
-        % (what["train"], what["test"], what["probes"]),
-        "probes an epoch, one blurred and one clean epoch, a state and rows after each. Rest: start, data, norms."]))
+    done = [run_once(b, config, folder) for _ in range(1 if b.quick else 2)]
+    report.keep(r.SHARE, net.name, say_times(b, report, net, what, [times for times, _ in done]))
     peaks = [peak for _, peak in done]
     MB = ["%.0f" % (v / 1e6) for v in (statistics.median(peaks), *parts, sum(parts), bare)]
     report.add("Peak memory of a run, MB", ["network", "peak", "data set", "3 x parameters", "activations", "their sum",
                                             "the program alone"], [net.name, *MB])
-    report.keep(r.SHARE, net.name, beside)
     report.keep(r.MEMORY, net.name, [peak / sum(parts) for peak in peaks])
 
 
