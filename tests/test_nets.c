@@ -243,11 +243,14 @@ static void training_lowers_the_loss(void **unused) {
 
 /* Sanitizers bring a malloc of their own. */
 #if defined __has_feature
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZED
 #endif
 #endif
-#if defined __GLIBC__ && !defined __SANITIZE_ADDRESS__ && !defined SANITIZED
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED
+#endif
+#if defined __GLIBC__ && !defined SANITIZED
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
