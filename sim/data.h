@@ -33,7 +33,7 @@ struct modality {
     bool has_hint;  /* MODALITY_TOKENS: slot `hint_slot`, empty in clean data, may give the answer
                          away: token hint_first + k names class k */
     size_t hint_slot, hint_first;
-    bool raw;       /* reaches the net as it is stored, neither normalized nor scaled */
+    bool raw; /* reaches the net as it is stored, neither normalized nor scaled */
     size_t hidden_left, hidden_right; /* so many columns at each side are 0 to the net (after
                                          normalization), whatever is stored: half a view */
     bool bytes;                       /* stored as uint8_t 0..255, else as float */
@@ -55,7 +55,7 @@ struct dataset {
     const struct dataset_type *type;
     size_t modalities_n;
     struct modality modality[DATA_MODALITIES];
-    double scale; /* data.scale: the network sees (x - mean)/sd scale; tokens as they are */
+    double scale;         /* data.scale: the network sees (x - mean)/sd scale; tokens as they are */
     size_t K;             /* classes, or numbers in a target */
     bool has_targets;     /* the examples have targets in place of classes */
     char **class_names;   /* [K] names of the classes or of a target's numbers; owned */

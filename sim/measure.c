@@ -47,8 +47,7 @@ static int copy_examples(struct examples *to, const struct dataset *d, const str
     if (!whole) return error_set(e, STATUS_FAILED, "out of memory for the Fisher probes");
     for (size_t i = 0; i < n; i++) {
         if (d->has_targets)
-            memcpy(to->target + i * d->K, from->target + pick[i] * d->K,
-                   d->K * sizeof *to->target);
+            memcpy(to->target + i * d->K, from->target + pick[i] * d->K, d->K * sizeof *to->target);
         to->label[i] = from->label[pick[i]];
         to->index[i] = from->index[pick[i]];
     }

@@ -223,7 +223,8 @@ size_t view_scratch(const struct config *c, const struct dataset *d) {
 const float *view_target(const struct view *v, size_t example) {
     const size_t K = v->data->K;
     if (!v->source->target) return NULL;
-    return v->targets ? v->targets + example * K : v->source->target + view_position(v, example) * K;
+    return v->targets ? v->targets + example * K
+                      : v->source->target + view_position(v, example) * K;
 }
 
 static bool is_fresh_modality(const struct view *v, const struct config *c, size_t m) {

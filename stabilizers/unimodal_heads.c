@@ -32,9 +32,10 @@ static int unimodal_heads_check(const struct settings *s, const struct net *net,
     const size_t n = modalities(net);
     size_t found = 0;
     if (net_targets(net))
-        return error_set(e, STATUS_USAGE,
-                         "unimodal_heads trains heads by cross-entropy, and the loss is of targets; "
-                         "set train.loss.type: cross_entropy, or leave it out");
+        return error_set(
+            e, STATUS_USAGE,
+            "unimodal_heads trains heads by cross-entropy, and the loss is of targets; "
+            "set train.loss.type: cross_entropy, or leave it out");
     for (size_t m = 0; m < n; m++)
         found += net_has_head(net, m) && (branch < 0 || (size_t)branch == m);
     if (found) return STATUS_OK;

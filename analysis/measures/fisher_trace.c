@@ -325,8 +325,8 @@ static int work_allocate(struct work *w) {
     w->labels = calloc(n, sizeof *w->labels);
     w->branch = calloc(w->branches + 1, sizeof *w->branch);
     w->tallies = calloc(w->layers + 1 + w->branches, sizeof *w->tallies);
-    bool whole = w->p && (w->known || !net_targets(w->net)) && w->signs && w->dlogits && w->g2 && w->value && w->weight && w->y &&
-                 w->labels && w->branch && w->tallies;
+    bool whole = w->p && (w->known || !net_targets(w->net)) && w->signs && w->dlogits && w->g2 &&
+                 w->value && w->weight && w->y && w->labels && w->branch && w->tallies;
     return whole ? STATUS_OK : STATUS_FAILED;
 }
 
