@@ -67,8 +67,9 @@ static int put_bin(const char *path, const uint8_t *bytes, size_t n, struct erro
 
 int images_save(const struct images_spec *s, const char *path, struct error *e) {
     const size_t n = s->train + s->test, size = s->H * s->W * s->C;
-    uint8_t *x = malloc(n * (size + 1)), *label = x + n * size;
+    uint8_t *x = malloc(n * (size + 1));
     if (!x) return error_set(e, STATUS_FAILED, "bench: no memory for %zu images", n);
+    uint8_t *label = x + n * size;
     draw(s, 0, s->train, x, label);
     draw(s, 1, s->test, x + s->train * size, label + s->train);
     int status = put_h5(s, path, x, label, e);
