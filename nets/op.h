@@ -62,7 +62,7 @@ struct op_run {
     unsigned char *switches;
     unsigned char *scratch; /* of the op that runs, aligned to 64 bytes */
     const struct pass *pass;
-    double *g2; /* [N, layers]: backward_g2 adds to it */
+    double *g2;                    /* [N, layers]: backward_g2 adds to it */
     const struct net_taker *taker; /* NULL: gradients stay in grads */
     double *taken;                 /* [OP_PIECES] sums of what it returned, a piece each */
     size_t layers;

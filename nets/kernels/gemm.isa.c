@@ -175,15 +175,51 @@ static void pack(const real *from, size_t from_row, size_t K, size_t N, real *pa
         pack_panel(from + i, from_row, K, N - i < PANEL ? N - i : PANEL, panels);
 }
 
-/* In squares, so that the lines of both sides are in the first cache. */
+/* A square of SIDE rows and columns, as many as 16 bytes hold. */
+enum { SIDE = 16 / sizeof(real) };
+typedef real row __attribute__((vector_size(16)));
+typedef real row_mem __attribute__((vector_size(16), aligned(sizeof(real)), may_alias));
+
+static INLINE void transpose_square(const real *from, size_t from_row, real *to, size_t to_row) {
+    row r[SIDE];
+    for (size_t i = 0; i < SIDE; i++) r[i] = *(const row_mem *)(from + i * from_row);
+#ifdef REAL_IS_DOUBLE
+    *(row_mem *)to = __builtin_shufflevector(r[0], r[1], 0, 2);
+    *(row_mem *)(to + to_row) = __builtin_shufflevector(r[0], r[1], 1, 3);
+#else
+    const row a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
+    const row b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+    const row c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+    const row d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+    *(row_mem *)to = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+    *(row_mem *)(to + to_row) = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+    *(row_mem *)(to + 2 * to_row) = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+    *(row_mem *)(to + 3 * to_row) = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+#endif
+}
+
+static void transpose_plain(const real *from, size_t from_row, size_t M, size_t N, real *to,
+                            size_t to_row) {
+    for (size_t j = 0; j < N; j++)
+        for (size_t i = 0; i < M; i++) to[j * to_row + i] = from[i * from_row + j];
+}
+
+/* A band of N rows of `to`, their lines in the first cache; what squares leave over is plain. */
+static void transpose_band(const real *from, size_t from_row, size_t M, size_t N, real *to,
+                           size_t to_row) {
+    const size_t rows = M / SIDE * SIDE, columns = N / SIDE * SIDE;
+    for (size_t i = 0; i < rows; i += SIDE)
+        for (size_t j = 0; j < columns; j += SIDE)
+            transpose_square(from + i * from_row + j, from_row, to + j * to_row + i, to_row);
+    transpose_plain(from + columns, from_row, rows, N - columns, to + columns * to_row, to_row);
+    transpose_plain(from + rows * from_row, from_row, M - rows, N, to + rows, to_row);
+}
+
 static void transpose(const real *from, size_t from_row, size_t M, size_t N, real *to,
                       size_t to_row) {
-    enum { SIDE = 16 };
-    for (size_t m = 0; m < M; m += SIDE)
-        for (size_t n = 0; n < N; n += SIDE)
-            for (size_t j = n; j < n + SIDE && j < N; j++)
-                for (size_t i = m; i < m + SIDE && i < M; i++)
-                    to[j * to_row + i] = from[i * from_row + j];
+    enum { BAND = 16 };
+    for (size_t j = 0; j < N; j += BAND)
+        transpose_band(from + j, from_row, M, N - j < BAND ? N - j : BAND, to + j * to_row, to_row);
 }
 
 static void pack_rows(const real *from, size_t from_row, size_t N, size_t K, real *panels) {
