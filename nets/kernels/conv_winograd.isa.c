@@ -427,6 +427,7 @@ static void weigh(const struct grid *g, ptrdiff_t row, ptrdiff_t column, ptrdiff
             .dy_step = g->out.lanes,
             .partial = g->kernels + place * g->place_kernels + g->in.channels * b.first,
             .starts = starts,
+            .dw = g->kernels, /* not written: the sums stay in `partial` */
         };
         strip_run(tiles_for(g->out.channels), &b, g->in.channels, &t);
     }
@@ -560,6 +561,7 @@ static void squares_weigh(const struct grid *g, const struct block *b) {
             .dy_step = g->out.lanes,
             .partial = g->kernels + p * place_of(g->in.channels, b->lanes),
             .starts = true,
+            .dw = g->kernels, /* not written: the sums stay in `partial` */
         };
         strip_run(tiles_for(g->out.channels), b, g->in.channels, &t);
     }
