@@ -21,7 +21,7 @@ static double squared_norm(const struct lowrank *m) {
 
 void lowrank_draw(struct lowrank *m, size_t rows, size_t cols, size_t rank, struct rng *r) {
     *m = (struct lowrank){.rows = rows, .cols = cols, .rank = rank};
-    m->u = malloc((rows + cols) * rank * sizeof *m->u);
+    m->u = calloc((rows + cols) * rank, sizeof *m->u);
     if (!m->u) abort();
     m->v = m->u + rows * rank;
     for (size_t i = 0; i < (rows + cols) * rank; i++) m->u[i] = rng_normal(r);

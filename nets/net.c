@@ -316,15 +316,15 @@ real *net_targets(const struct net *net) {
 }
 
 struct net_loss net_loss(struct net *net, const int32_t *labels, size_t N) {
-    const struct loss_batch batch = {.N = N,
-                                     .K = net->graph.K,
-                                     .outputs = net_logits(net)->data,
-                                     .labels = labels,
-                                     .targets = net->targets,
-                                     .p = net->p,
-                                     .doutputs = dlogits_of(net)};
     assert(N == net->run.N);
-    return net->loss->evaluate(&net->loss_settings, &batch);
+    return net->loss->evaluate(&net->loss_settings,
+                               &(struct loss_batch){.N = N,
+                                                    .K = net->graph.K,
+                                                    .outputs = net_logits(net)->data,
+                                                    .labels = labels,
+                                                    .targets = net->targets,
+                                                    .p = net->p,
+                                                    .doutputs = dlogits_of(net)});
 }
 
 void net_probabilities(const struct net *net, size_t N, double *p) {

@@ -48,12 +48,8 @@ static inline struct net *net_make_many(const struct arch *arch, const char *con
         snprintf(name, sizeof name, "%.*s", (int)(equals - *values), *values);
         assert_int_equal(settings_set(&s, name, equals + 1, NULL), 0);
     }
-    struct net_spec spec = {.arch = arch,
-                            .settings = &s,
-                            .inputs = inputs,
-                            .K = K,
-                            .batch = batch,
-                            .threads = threads};
+    struct net_spec spec = {
+        .arch = arch, .settings = &s, .inputs = inputs, .K = K, .batch = batch, .threads = threads};
     while (inputs[spec.inputs_n].name) spec.inputs_n++;
     net_create(&net, &spec, e);
     settings_free(&s);

@@ -194,7 +194,7 @@ static const char *const *gated(struct gate *g, int depth, int passes, double ra
 
 static void modes_of_the_hierarchy_are_known(void **folder) {
     static struct paths p;
-    struct gate g;
+    struct gate g = {0};
     const double s[] = {sqrt(15), sqrt(7), sqrt(3), sqrt(3), 1, 1, 1, 1};
     paths_run(&p, *folder, gated(&g, 2, 1, 0.01, 0, 0, 0));
     for (size_t k = 0; k < MODES; k++) {
@@ -249,7 +249,7 @@ static double distance(const struct paths *run, int depth, int from, int until, 
 
 static void gradient_descent_is_its_own_recursion_for_every_mode(void **folder) {
     static struct paths p;
-    struct gate g;
+    struct gate g = {0};
     for (int depth = 1; depth <= 5; depth++)
         for (int from = 0; from <= 8; from += 4) {
             paths_run(&p, *folder, gated(&g, depth, 50, 0.01, from, from + 3, 20));
@@ -263,7 +263,7 @@ static void gradient_descent_is_its_own_recursion_for_every_mode(void **folder) 
  * leads by half a step is off by at most about half of that at its steepest. */
 static void gradient_descent_follows_the_differential_equations(void **folder) {
     static struct paths p;
-    struct gate g;
+    struct gate g = {0};
     for (int depth = 1; depth <= 4; depth++)
         for (int from = 0; from <= 4; from += 4) {
             paths_run(&p, *folder, gated(&g, depth, 500, 0.001, from, from + 3, 20));
@@ -274,7 +274,7 @@ static void gradient_descent_follows_the_differential_equations(void **folder) {
 
 static void without_depth_an_early_gate_costs_what_is_learnt_meanwhile(void **folder) {
     static struct paths p;
-    struct gate g;
+    struct gate g = {0};
     const double rate = 0.01;
     for (int until = 0; until <= 4; until++) {
         paths_run(&p, *folder, gated(&g, 1, 50, rate, 0, until, 20));
@@ -297,7 +297,7 @@ static int epoch_of(const struct paths *p, double part) {
  * d p^(2-D)/dt is the same for both: p_b^(2-D) - p_a^(2-D) stays. 2 %: steps are finite. */
 static void the_split_at_the_gates_end_stays_at_depth_2_and_grows_beyond(void **folder) {
     static struct paths p;
-    struct gate g;
+    struct gate g = {0};
     for (int depth = 2; depth <= 5; depth++) {
         paths_run(&p, *folder, gated(&g, depth, 10, 0.01, 0, 30, 30));
         int end = epoch_of(&p, 0.05);
@@ -318,7 +318,7 @@ static void the_split_at_the_gates_end_stays_at_depth_2_and_grows_beyond(void **
 
 static void a_late_gate_changes_nothing(void **folder) {
     static struct paths p;
-    struct gate g;
+    struct gate g = {0};
     for (int depth = 1; depth <= 4; depth++) {
         const char *const *o = gated(&g, depth, 100, 0.01, 18, 20, 24);
         g.list[6] = "net.jitter=0";
@@ -331,7 +331,7 @@ static void a_late_gate_changes_nothing(void **folder) {
 /* A gate as long as a pathway alone needs for half of the strongest mode: the unit of time. */
 static void an_early_gate_costs_more_the_deeper_the_pathways(void **folder) {
     static struct paths p;
-    struct gate g;
+    struct gate g = {0};
     double share = 1;
     for (int depth = 1; depth <= 4; depth++) {
         paths_run(&p, *folder, gated(&g, depth, 8, 0.01, 0, 30, 30));
@@ -506,7 +506,7 @@ static void a_stopped_and_resumed_run_is_the_run_from_scratch(void **folder) {
 /* Only the order of the sums differs. */
 static void an_epoch_of_many_passes_is_many_epochs(void **folder) {
     static struct paths one, many;
-    struct gate g;
+    struct gate g = {0};
     paths_run(&many, *folder, gated(&g, 3, 20, 0.01, 0, 1, 3));
     paths_run(&one, *folder, gated(&g, 3, 1, 0.01, 0, 20, 60));
     for (size_t e = 0; e <= 3; e++)

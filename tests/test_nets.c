@@ -121,13 +121,14 @@ struct outcome {
 };
 
 static void probes_feed(void *context, struct net *net, size_t first, size_t n, int32_t *labels) {
-    const struct net_input *inputs = context;
+    const struct net_input *inputs = *(const struct net_input *const *)context;
     inputs_fill(net, inputs, n, 7 + first);
     labels_fill(labels, n, K);
 }
 
 static void fisher(struct outcome *o, const struct net_input *inputs, int estimator) {
-    struct measure_examples probes = {2 * BATCH - 1, BATCH, probes_feed, (void *)(uintptr_t)inputs};
+    struct measure_examples probes = {2 * BATCH - 1, BATCH, probes_feed,
+                                      &(const struct net_input *){inputs}};
     double branch[2 * (NET_INPUTS + 1)];
     struct fisher_result r = {.layer_trace = o->trace[estimator],
                               .layer_stderr = o->spread[estimator],

@@ -21,7 +21,7 @@ struct tally {
 };
 
 static void count(const void *context, size_t piece, int thread) {
-    struct tally *t = (struct tally *)(uintptr_t)context;
+    struct tally *t = *(struct tally *const *)context;
     atomic_fetch_add(&t->done[piece], 1);
     if (thread < 0 || thread >= t->threads) atomic_fetch_add(&t->wrong, 1);
 }
@@ -38,7 +38,7 @@ static void every_piece_is_done_once_for_any_number_of_threads(void **unused) {
         struct team *team = team_create(threads);
         for (size_t pieces = 0; pieces <= TEAM_PIECES; pieces++) {
             struct tally t = {.threads = threads};
-            team_do(team, pieces, count, &t);
+            team_do(team, pieces, count, &(struct tally *){&t});
             expect_each(&t, pieces, 1);
         }
         team_free(team);
@@ -46,7 +46,7 @@ static void every_piece_is_done_once_for_any_number_of_threads(void **unused) {
 }
 
 static void keep_order(const void *context, size_t piece, int thread) {
-    struct tally *t = (struct tally *)(uintptr_t)context;
+    struct tally *t = *(struct tally *const *)context;
     assert_int_equal(thread, 0);
     t->order[t->n++] = piece;
 }
@@ -56,7 +56,7 @@ static void one_thread_needs_no_team_and_works_in_order(void **unused) {
     assert_null(team_create(0));
     assert_null(team_create(1));
     struct tally t = {.threads = 1};
-    team_do(NULL, TEAM_PIECES, keep_order, &t);
+    team_do(NULL, TEAM_PIECES, keep_order, &(struct tally *){&t});
     assert_int_equal(t.n, TEAM_PIECES);
     for (size_t i = 0; i < TEAM_PIECES; i++) assert_int_equal(t.order[i], i);
 }
@@ -73,7 +73,7 @@ static void no_wake_is_lost(void **unused) {
         struct team *team = team_create(threads);
         struct tally t = {.threads = threads};
         for (int i = 0; i < CALLS; i++) {
-            team_do(team, TEAM_PIECES, count, &t);
+            team_do(team, TEAM_PIECES, count, &(struct tally *){&t});
             if (i % 8 == 0) pause_for(i / 8 % 100);
         }
         expect_each(&t, TEAM_PIECES, CALLS);
@@ -87,7 +87,7 @@ struct meeting {
 
 /* The caller's piece ends when a member has one, the member's when all others are done. */
 static void meet(const void *context, size_t piece, int thread) {
-    struct meeting *m = (struct meeting *)(uintptr_t)context;
+    struct meeting *m = *(struct meeting *const *)context;
     (void)piece;
     if (thread) {
         atomic_fetch_add(&m->by_members, 1);
@@ -104,7 +104,7 @@ static void a_thread_that_is_held_up_keeps_only_the_piece_it_has(void **unused) 
     assert_non_null(team);
     for (int i = 0; i < 20; i++) {
         struct meeting m = {0};
-        team_do(team, TEAM_PIECES, meet, &m);
+        team_do(team, TEAM_PIECES, meet, &(struct meeting *){&m});
         assert_int_equal(atomic_load(&m.by_members), 1);
         assert_int_equal(atomic_load(&m.by_caller), TEAM_PIECES - 1);
     }
@@ -116,8 +116,8 @@ static void two_teams_do_not_touch_each_other(void **unused) {
     struct team *a = team_create(3), *b = team_create(2);
     struct tally of_a = {.threads = 3}, of_b = {.threads = 2};
     for (int i = 0; i < 500; i++) {
-        team_do(a, TEAM_PIECES, count, &of_a);
-        team_do(b, TEAM_PIECES - 1, count, &of_b);
+        team_do(a, TEAM_PIECES, count, &(struct tally *){&of_a});
+        team_do(b, TEAM_PIECES - 1, count, &(struct tally *){&of_b});
     }
     expect_each(&of_a, TEAM_PIECES, 500);
     expect_each(&of_b, TEAM_PIECES - 1, 500);
@@ -131,7 +131,7 @@ static void a_team_without_work_takes_no_processor_time(void **unused) {
     (void)unused;
     struct team *team = team_create(8);
     struct tally t = {.threads = 8};
-    team_do(team, TEAM_PIECES, count, &t);
+    team_do(team, TEAM_PIECES, count, &(struct tally *){&t});
     pause_for(20000); /* all spinning is over */
     clock_t before = clock();
     pause_for(300000);

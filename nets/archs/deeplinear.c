@@ -131,9 +131,9 @@ static bool deeplinear_draw(const struct graph *g, size_t i, uint64_t seed, real
     if (!settings_is(&g->settings, "init", "balanced")) return false;
     const size_t m = i / depth, features = g->params[m * depth].shape[1];
     if (!svd_create(&svd, g->correlation[m], g->K, features)) abort();
-    double *left = malloc(t->shape[0] * svd.n * sizeof *left);
-    double *right = malloc(t->shape[1] * svd.n * sizeof *right);
-    double *root = malloc(svd.n * sizeof *root);
+    double *left = calloc(t->shape[0] * svd.n, sizeof *left);
+    double *right = calloc(t->shape[1] * svd.n, sizeof *right);
+    double *root = calloc(svd.n, sizeof *root);
     if (!left || !right || !root) abort();
     strengths(g, m * depth, seed, svd.n, root);
     if (l + 1 < depth) rotation(g, i, seed, svd.n, left);

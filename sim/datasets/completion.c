@@ -55,9 +55,10 @@ static int completion_read(const struct data_request *r, struct dataset *d, stru
     if (rank > N)
         return error_set(e, STATUS_USAGE, "data.rank: %lld is more than data.size, %lld",
                          (long long)rank, (long long)N);
-    if (observed > N * N)
+    const int64_t entries = N * N;
+    if (observed > entries)
         return error_set(e, STATUS_USAGE, "data.observed: %lld of the %lld entries cannot be known",
-                         (long long)observed, (long long)(N * N));
+                         (long long)observed, (long long)entries);
     struct lowrank w;
     struct rng stream = rng_stream(r->seed, "completion", 0, 0);
     d->has_targets = true;
