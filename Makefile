@@ -32,7 +32,9 @@ DEFINES  := -D_GNU_SOURCE $(if $(filter double,$(REAL)),-DREAL_IS_DOUBLE) $(ISAS
 ISA_FLAGS_base :=
 ISA_FLAGS_v3   := -march=x86-64-v3
 ISA_FLAGS_v4   := -march=x86-64-v4 -mprefer-vector-width=512
-KERNEL   := -O3 -ffp-contract=fast -fno-math-errno
+# Every a += b c of a tile must be fused or none, whatever tile it lies in: Clang sees to that with `on`, GCC has
+# that only with `fast`.
+KERNEL   := -O3 -ffp-contract=$(if $(findstring clang,$(CC)),on,fast) -fno-math-errno
 
 # pkg-config is asked at first use, once: what the targets install first is then there.
 PKG_INCLUDE = $(eval PKG_INCLUDE := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PKGS))))$(PKG_INCLUDE)
