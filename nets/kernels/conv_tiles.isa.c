@@ -4,29 +4,7 @@
 
 #include <string.h>
 
-/* A loop that is unrolled whole (clang-format knows the name). Checks of every access and of every
- * sum would take minutes to compile: in checked builds the loops stay rolled, and the tiles are
- * left to the address sanitizer alone. */
-#if defined __has_feature
-#define SANITIZED __has_feature(address_sanitizer)
-#elif defined __SANITIZE_ADDRESS__
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-#if defined __clang__ && SANITIZED
-#define UNROLL _Pragma("nounroll")
-#elif defined __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#elif SANITIZED
-#define UNROLL _Pragma("GCC unroll 1")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define foreach(i, n) UNROLL for (ptrdiff_t i = 0; i < (n); i++)
-#define IN_TILE       static __attribute__((no_sanitize("undefined")))
-#define INLINE        inline __attribute__((always_inline))
-#define OUTLINE       __attribute__((noinline))
+#include "nets/kernels/unroll.h"
 
 enum { SUMS_FEW = 8 }; /* fewer than a multiply-add's latency times those begun per cycle */
 
