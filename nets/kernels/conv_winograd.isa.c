@@ -164,7 +164,7 @@ static inline __attribute__((always_inline)) void output_columns(const int row, 
         }
 }
 
-/* to[16] = G g G' of the kernels at g[9], `tap` apart */
+/* to[16] = G g G' of the kernels' taps g[9] */
 static void kernel_transform(const vec g[9], vec to[PLACES]) {
     vec t[EDGE][3];
     for (ptrdiff_t s = 0; s < 3; s++) {

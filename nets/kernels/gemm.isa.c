@@ -12,14 +12,7 @@
 #include <string.h>
 
 #include "nets/kernels/unroll.h"
-
-#if defined __AVX512F__
-#define BYTES 64
-#elif defined __AVX__
-#define BYTES 32
-#else
-#define BYTES 16
-#endif
+#include "nets/kernels/vector.h"
 
 enum {
     LANES = BYTES / sizeof(real),
@@ -35,13 +28,6 @@ enum { ROWS = 12 }; /* 32 registers */
 enum { ROWS = 6 };
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #endif
-
-typedef real vec __attribute__((vector_size(BYTES)));
-/* The same in memory: at any address where a real may lie. */
-typedef real mem __attribute__((vector_size(BYTES), aligned(sizeof(real)), may_alias));
-
-#define LOAD(p)  (*(const mem *)(p))
-#define STORE(p) (*(mem *)(p))
 
 /* One tile: the rows of a, which begin where a points, and one panel. */
 struct tile {

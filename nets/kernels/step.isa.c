@@ -10,14 +10,7 @@
 #include <string.h>
 
 #include "nets/kernels/unroll.h"
-
-#if defined __AVX512F__
-#define BYTES 64
-#elif defined __AVX__
-#define BYTES 32
-#else
-#define BYTES 16
-#endif
+#include "nets/kernels/vector.h"
 
 enum {
     LANES = BYTES / sizeof(real),
@@ -26,16 +19,11 @@ enum {
     ARRAYS = 4
 };
 
-typedef real vec __attribute__((vector_size(BYTES)));
 /* Squares are of doubles: a vector's numbers fill PARTS vectors of them. */
 typedef double wide __attribute__((vector_size(BYTES)));
 typedef real part
     __attribute__((vector_size(PART * sizeof(real)), aligned(sizeof(real)), may_alias));
-/* The same in memory: at any address where a real may lie. */
-typedef real mem __attribute__((vector_size(BYTES), aligned(sizeof(real)), may_alias));
 
-#define LOAD(p)  (*(const mem *)(p))
-#define STORE(p) (*(mem *)(p))
 #ifdef REAL_IS_DOUBLE
 #define ROOT sqrt
 #else
