@@ -6,7 +6,6 @@
  * deficit, the clean epochs take smaller steps than the twin's, and the drop mixes both. */
 #include "analysis/findings.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -417,12 +416,7 @@ void findings_write(struct page *p, const struct summary *s) {
                  "corrected for having chosen it among several.");
 }
 
-static void save_row(FILE *out, const struct summary *s, const struct part *part,
-                     const struct row *row) {
-    const struct results *r = s->results;
-    fputs(part->name, out);
-    for (size_t a = 0; a < r->axes_n; a++)
-        if (!r->axes[a].is_seed) fprintf(out, "\t%s", row->points[0]->label[a]);
+static void save_row(FILE *out, const struct row *row) {
     struct interval drop = row->drop_t;
     if (row->is_clean) drop = (struct interval){NAN, NAN, NAN, 0};
     fprintf(out, "\t%ld\t%zu", (long)row->removal, row->accuracy_t.n);
@@ -433,24 +427,12 @@ static void save_row(FILE *out, const struct summary *s, const struct part *part
     words_save(out, row->peak_epoch);
     words_save(out, row->deficit_peak_t.mean);
     words_save(out, row->lr_at_removal);
-    fputc('\n', out);
 }
 
 int findings_save(const struct summary *s, const char *path, struct error *e) {
-    FILE *out = fopen(path, "w");
-    if (!out) return error_set(e, STATUS_FAILED, "%s: cannot write it: %s", path, strerror(errno));
-    fprintf(out, "# imprint summary 1\npart");
-    for (size_t a = 0; a < s->results->axes_n; a++)
-        if (!s->results->axes[a].is_seed) fprintf(out, "\t%s", s->results->axes[a].name);
-    fprintf(out,
-            "\tremoval_epoch\tn\taccuracy\taccuracy_low\taccuracy_high\tpairs\tdrop\tdrop_low"
-            "\tdrop_high\tfisher_peak\tfisher_peak_epoch\tfisher_deficit_peak\tlr_at_removal\n");
-    for (size_t i = 0; i < s->parts_n; i++)
-        for (size_t j = 0; j < s->parts[i].curves_n; j++)
-            for (size_t k = 0; k < s->parts[i].curves[j].rows_n; k++)
-                save_row(out, s, &s->parts[i], &s->parts[i].curves[j].rows[k]);
-    bool failed = ferror(out) != 0;
-    if (fclose(out) || failed)
-        return error_set(e, STATUS_FAILED, "%s: cannot write it whole; is the disk full?", path);
-    return STATUS_OK;
+    return summary_save(
+        s, path, "summary",
+        "\tremoval_epoch\tn\taccuracy\taccuracy_low\taccuracy_high\tpairs\tdrop\tdrop_low"
+        "\tdrop_high\tfisher_peak\tfisher_peak_epoch\tfisher_deficit_peak\tlr_at_removal",
+        save_row, e);
 }

@@ -2,7 +2,6 @@
  * that a Student t interval can hold less than 0: each seed's loss stands beside it. */
 #include "analysis/losses.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,36 +113,21 @@ void losses_write(struct page *p, const struct summary *s) {
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-static void save_row(FILE *out, const struct summary *s, const struct part *part,
-                     const struct row *row) {
+static void save_row(FILE *out, const struct row *row) {
     struct losses l = losses_of(row);
-    fputs(part->name, out);
-    for (size_t a = 0; a < s->results->axes_n; a++)
-        if (!s->results->axes[a].is_seed) fprintf(out, "\t%s", row->points[0]->label[a]);
     fprintf(out, "\t%ld\t%zu", (long)row->removal, l.loss.n);
     words_save_interval(out, l.loss);
     fprintf(out, "\t%zu", l.above.n);
     words_save_interval(out, l.above);
     words_save(out, row->peak_t.mean);
     words_save(out, row->peak_epoch);
-    fputc('\n', out);
     free(l.each);
 }
 
 int losses_save(const struct summary *s, const char *path, struct error *e) {
-    FILE *out = fopen(path, "w");
-    if (!out) return error_set(e, STATUS_FAILED, "%s: cannot write it: %s", path, strerror(errno));
-    fprintf(out, "# imprint losses 1\npart");
-    for (size_t a = 0; a < s->results->axes_n; a++)
-        if (!s->results->axes[a].is_seed) fprintf(out, "\t%s", s->results->axes[a].name);
-    fprintf(out, "\tremoval_epoch\tn\ttest_loss\ttest_loss_low\ttest_loss_high\tpairs\tabove_twin"
-                 "\tabove_twin_low\tabove_twin_high\tfisher_peak\tfisher_peak_epoch\n");
-    for (size_t i = 0; i < s->parts_n; i++)
-        for (size_t j = 0; j < s->parts[i].curves_n; j++)
-            for (size_t k = 0; k < s->parts[i].curves[j].rows_n; k++)
-                save_row(out, s, &s->parts[i], &s->parts[i].curves[j].rows[k]);
-    bool failed = ferror(out) != 0;
-    if (fclose(out) || failed)
-        return error_set(e, STATUS_FAILED, "%s: cannot write it whole; is the disk full?", path);
-    return STATUS_OK;
+    return summary_save(s, path, "losses",
+                        "\tremoval_epoch\tn\ttest_loss\ttest_loss_low\ttest_loss_high\tpairs"
+                        "\tabove_twin\tabove_twin_low\tabove_twin_high\tfisher_peak"
+                        "\tfisher_peak_epoch",
+                        save_row, e);
 }

@@ -6,6 +6,7 @@
  * no final accuracy and is left out of every mean, which the report says. */
 #include "analysis/summary.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -401,4 +402,32 @@ size_t curve_seeds(const struct curve *c) {
     for (size_t i = 0; i < c->rows_n; i++)
         if (c->rows[i].accuracy_t.n > most) most = c->rows[i].accuracy_t.n;
     return most;
+}
+
+static void save_axes(FILE *out, const struct results *r, const struct row *row) {
+    for (size_t a = 0; a < r->axes_n; a++)
+        if (!r->axes[a].is_seed)
+            fprintf(out, "\t%s", row ? row->points[0]->label[a] : r->axes[a].name);
+}
+
+int summary_save(const struct summary *s, const char *path, const char *kind, const char *columns,
+                 void (*save)(FILE *out, const struct row *row), struct error *e) {
+    FILE *out = fopen(path, "w");
+    if (!out) return error_set(e, STATUS_FAILED, "%s: cannot write it: %s", path, strerror(errno));
+    fprintf(out, "# imprint %s 1\npart", kind);
+    save_axes(out, s->results, NULL);
+    fprintf(out, "%s\n", columns);
+    for (size_t i = 0; i < s->parts_n; i++)
+        for (size_t j = 0; j < s->parts[i].curves_n; j++)
+            for (size_t k = 0; k < s->parts[i].curves[j].rows_n; k++) {
+                const struct row *row = &s->parts[i].curves[j].rows[k];
+                fputs(s->parts[i].name, out);
+                save_axes(out, s->results, row);
+                save(out, row);
+                fputc('\n', out);
+            }
+    bool failed = ferror(out) != 0;
+    if (fclose(out) || failed)
+        return error_set(e, STATUS_FAILED, "%s: cannot write it whole; is the disk full?", path);
+    return STATUS_OK;
 }

@@ -12,6 +12,8 @@
 #ifndef ANALYSIS_SUMMARY_H
 #define ANALYSIS_SUMMARY_H
 
+#include <stdio.h>
+
 #include "analysis/results.h"
 #include "analysis/stats.h"
 
@@ -76,5 +78,10 @@ double curve_spearman(const struct curve *c, size_t *levels);
 size_t curve_seeds(const struct curve *c);
 /* All runs of a row that are in state LOG_DONE. */
 size_t row_done(const struct row *row);
+
+/* A table of all rows: a line "# imprint KIND 1", one that names part, axes and `columns` (each after
+ * a tab), then a line per row, of which `save` writes those columns. */
+int summary_save(const struct summary *s, const char *path, const char *kind, const char *columns,
+                 void (*save)(FILE *out, const struct row *row), struct error *e);
 
 #endif
