@@ -25,6 +25,7 @@
 #include "bench/images.h"
 #include "bench/load.h"
 #include "bench/machine.h"
+#include "nets/kernels/isa.h"
 #include "sim/numerics.h"
 #include "version.h"
 
@@ -77,7 +78,7 @@ static int answer_machine(struct bench *b, char **word, struct error *e) {
     printf(", ");
     put_text("blas", text);
     printf(", ");
-    put_text("isa", conv_isa());
+    put_text("isa", isa_here());
     printf(", ");
     put_text("real", REAL_NAME);
     printf(", ");

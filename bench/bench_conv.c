@@ -13,6 +13,7 @@
 
 #include "bench/machine.h"
 #include "nets/kernels/conv.h"
+#include "nets/kernels/isa.h"
 #include "nets/kernels/pass.h"
 
 enum { REPEATS = 25 };
@@ -152,17 +153,17 @@ static void measure_layer(const struct conv_kernel *kernel, const struct layer *
 }
 
 int main(int argc, char **argv) {
-    const char *name = argc > 1 ? argv[1] : conv_isa();
+    const char *name = argc > 1 ? argv[1] : isa_here();
     const size_t N = argc > 2 ? (size_t)atoi(argv[2]) : 64;
     const struct conv_kernel *kernel = strcmp(name, "im2col") == 0 ? &conv_reference
                                        : strcmp(name, "winograd") == 0
-                                           ? conv_winograd_isa(conv_isa())
+                                           ? conv_winograd_isa(isa_here())
                                            : conv_direct_isa(name);
     if (!kernel || N == 0) {
         fprintf(stderr,
                 "usage: bench_conv [im2col|winograd|baseline|x86-64-v3|x86-64-v4] [batch]; "
                 "this machine runs %s\n",
-                conv_isa());
+                isa_here());
         return 2;
     }
     printf("%s, %s, batch %zu: GFLOP/s, median and best fraction of the FMA peak (%.0f GFLOP/s)\n",

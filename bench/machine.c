@@ -1,7 +1,7 @@
 /* The machine's peak and bandwidth, and the clock: see machine.h.
  *
  * The traps: a peak of another instruction set than the kernels' says nothing, so the burst is the
- * one of conv_isa(); and memory that was never written is one shared page of zeros, so the triad's
+ * best one's; and memory that was never written is one shared page of zeros, so the triad's
  * arrays are filled by the threads that will read them. */
 #include "bench/machine.h"
 
@@ -11,11 +11,9 @@
 #include <time.h>
 
 #include "base/system.h"
-#include "nets/kernels/conv.h"
+#include "nets/kernels/isa.h"
 
-double peak_burst_base(size_t rounds);
-double peak_burst_v3(size_t rounds);
-double peak_burst_v4(size_t rounds);
+ISA_TABLE(struct machine_burst, burst);
 
 enum { ROUNDS = 200000, TRIAD = 32 << 20, PASSES = 4 };
 
@@ -42,23 +40,15 @@ double timing_seconds(const struct timing *t, int threads) {
     return threads > 1 ? t->wall : t->cpu;
 }
 
-static double burst(size_t rounds) {
-    const char *isa = conv_isa();
-#ifdef HAVE_ISA_v4
-    if (strcmp(isa, "x86-64-v4") == 0) return peak_burst_v4(rounds);
-#endif
-#ifdef HAVE_ISA_v3
-    if (strcmp(isa, "x86-64-v3") == 0) return peak_burst_v3(rounds);
-#endif
-    (void)isa;
-    return peak_burst_base(rounds);
+static double burst_run(size_t rounds) {
+    return burst_isas[isa_best()]->flops(rounds);
 }
 
 static double burst_seconds(int threads, double seconds, double *flops) {
     const double start = system_seconds(), cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     double sum = 0;
 #pragma omp parallel num_threads(threads) reduction(+ : sum) if (threads > 1)
-    do sum += burst(ROUNDS);
+    do sum += burst_run(ROUNDS);
     while (system_seconds() - start < seconds);
     *flops = sum;
     struct timing t = {system_seconds() - start, clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, 1};
@@ -67,7 +57,7 @@ static double burst_seconds(int threads, double seconds, double *flops) {
 
 double machine_peak(int threads, double seconds) {
     double flops;
-    burst(ROUNDS);
+    burst_run(ROUNDS);
     const double took = burst_seconds(threads, seconds, &flops);
     return flops / took;
 }

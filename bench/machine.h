@@ -21,6 +21,12 @@ double timing_seconds(const struct timing *t, int threads);
  * quarter of that, one call before is not timed: it brings code and data back into the caches. */
 struct timing timing_of(void (*work)(void *context), void *context, double seconds);
 
+/* Multiplies and adds in registers and returns how many FLOPs that were; compiled once per
+ * instruction set (peak.isa.c). */
+struct machine_burst {
+    double (*flops)(size_t rounds);
+};
+
 /* FMA peak in FLOP/s: `threads` threads compute in registers for `seconds` or a little more. */
 double machine_peak(int threads, double seconds);
 /* Memory bandwidth in bytes/s: the best of some passes a = b + s c over arrays beyond every cache,

@@ -6,9 +6,7 @@
  * 12 chains cover a latency of 4 cycles on 2 units, with 4 of 16 registers to spare. The trap: the
  * compiler must know neither the numbers nor that nobody reads the result. */
 #include "bench/machine.h"
-
-#define PASTE_(a, b) a##b
-#define PASTE(a, b)  PASTE_(a, b)
+#include "nets/kernels/isa.h"
 
 #if defined __AVX512F__
 typedef real vec __attribute__((vector_size(64)));
@@ -28,9 +26,7 @@ typedef real vec __attribute__((vector_size(16)));
 
 enum { CHAINS = 12 };
 
-double PASTE(peak_burst_, ISA)(size_t rounds);
-
-double PASTE(peak_burst_, ISA)(size_t rounds) {
+static double flops(size_t rounds) {
     vec a[CHAINS], m = (vec){0} + (real)0.5, c = (vec){0} + (real)0.25;
     __asm__ volatile("" : "+" REGISTER(m), "+" REGISTER(c));
 #pragma GCC unroll 12
@@ -43,3 +39,6 @@ double PASTE(peak_burst_, ISA)(size_t rounds) {
     for (int i = 0; i < CHAINS; i++) __asm__ volatile("" ::REGISTER(a[i]));
     return 2.0 * CHAINS * (sizeof(vec) / sizeof(real)) * (double)rounds;
 }
+
+extern const struct machine_burst ISA_NAME(burst);
+const struct machine_burst ISA_NAME(burst) = {flops};

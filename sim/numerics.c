@@ -10,7 +10,7 @@
 #endif
 
 #include "base/real.h"
-#include "nets/kernels/conv.h"
+#include "nets/kernels/isa.h"
 #include "version.h"
 
 void numerics_blas(char *text, size_t size) {
@@ -47,7 +47,7 @@ void numerics_id(char id[HASH_TEXT]) {
     hash_text(h, __VERSION__);
     hash_text(h, BUILD_FLAGS);
     hash_text(h, REAL_NAME);
-    hash_text(h, conv_isa());
+    hash_text(h, isa_here());
     hash_text(h, libc_version());
     hash_text(h, blas);
     hash_digest(h, id);

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "nets/kernels/conv.h"
+#include "nets/kernels/isa.h"
 
 #ifdef REAL_IS_DOUBLE
 static const double unit = DBL_EPSILON / 2;
@@ -560,7 +561,7 @@ static void unpack_undoes_pack_and_pack_puts_output_channels_last(void **state) 
 static void the_kernels_of_this_machine_are_the_ones_named(void **state) {
     (void)state;
     assert_non_null(conv_direct_isa("baseline"));
-    assert_non_null(conv_direct_isa(conv_isa()));
+    assert_non_null(conv_direct_isa(isa_here()));
     assert_null(conv_direct_isa("x86-64-v9"));
 }
 

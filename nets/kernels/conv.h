@@ -62,12 +62,8 @@ static inline size_t conv_weights(const struct conv_shape *s) {
 void conv_pack(const struct conv_shape *s, const real *oihw, real *packed);
 void conv_unpack(const struct conv_shape *s, const real *packed, real *oihw);
 
-/* Instruction set of the kernels that run on this machine ("x86-64-v4", "x86-64-v3", "baseline"):
- * part of the numerics id. */
-const char *conv_isa(void);
-
-/* The kernels as compiled for one of these instruction sets; NULL where this machine cannot run
- * them. conv_choose takes those of conv_isa(): tests ask for the others. */
+/* The kernels as compiled for an instruction set (nets/kernels/isa.h); NULL where this machine cannot
+ * run them. conv_choose takes the best set's: tests ask for the others. */
 const struct conv_kernel *conv_direct_isa(const char *name);
 const struct conv_kernel *conv_winograd_isa(const char *name);
 

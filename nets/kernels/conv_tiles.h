@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "base/real.h"
+#include "nets/kernels/isa.h"
 
 enum {
     VECTORS_MOST = 3,
@@ -62,9 +63,6 @@ struct tile_sets {
     const struct tiles *narrow, *wide;
 };
 
-#define ISA_NAME__(name, isa) name##_##isa
-#define ISA_NAME_(name, isa)  ISA_NAME__(name, isa)
-#define ISA_NAME(name)        ISA_NAME_(name, ISA)
 extern const struct tile_sets ISA_NAME(tile_sets);
 
 static inline ptrdiff_t up(ptrdiff_t a, ptrdiff_t b) {

@@ -47,7 +47,7 @@ struct gemm {
                       size_t to_row);
 };
 
-/* The table for the instruction set that the convolutions run (conv_isa). */
+/* The best instruction set's. */
 const struct gemm *gemm_choose(void);
 /* That of one instruction set; NULL where this machine cannot run it. */
 const struct gemm *gemm_isa(const char *name);

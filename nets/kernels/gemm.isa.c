@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "nets/kernels/isa.h"
 #include "nets/kernels/unroll.h"
 #include "nets/kernels/vector.h"
 
@@ -216,10 +217,8 @@ static void pack_rows(const real *from, size_t from_row, size_t N, size_t K, rea
     }
 }
 
-#define PASTE_(a, b) a##b
-#define PASTE(a, b)  PASTE_(a, b)
-extern const struct gemm PASTE(gemm_, ISA);
-const struct gemm PASTE(gemm_, ISA) = {
+extern const struct gemm ISA_NAME(gemm);
+const struct gemm ISA_NAME(gemm) = {
     .lanes = PANEL,
     .multiply = multiply,
     .pack = pack,

@@ -64,7 +64,7 @@ struct pass {
     void (*accumulate)(real *to, const real *from, size_t n); /* to += from */
 };
 
-/* The table for the instruction set that the convolutions run (conv_isa). */
+/* The best instruction set's. */
 const struct pass *pass_choose(void);
 
 #endif

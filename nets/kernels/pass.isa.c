@@ -12,10 +12,9 @@
 
 #include <string.h>
 
-enum { TILE = 256, LANES = 16, FLUSH = 64, LINE = 64 /* bytes of a cache line */ };
+#include "nets/kernels/isa.h"
 
-#define PASTE_(a, b) a##b
-#define PASTE(a, b)  PASTE_(a, b)
+enum { TILE = 256, LANES = 16, FLUSH = 64, LINE = 64 /* bytes of a cache line */ };
 
 struct tile {
     size_t channel, channels; /* channels [channel, channel + channels) */
@@ -416,8 +415,8 @@ static void pass_accumulate(real *to, const real *from, size_t n) {
     for (size_t i = 0; i < n; i++) to[i] += from[i];
 }
 
-extern const struct pass PASTE(pass_, ISA);
-const struct pass PASTE(pass_, ISA) = {
+extern const struct pass ISA_NAME(pass);
+const struct pass ISA_NAME(pass) = {
     .relu = pass_relu,
     .relu_backward = pass_relu_backward,
     .add = pass_add,

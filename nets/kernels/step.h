@@ -27,7 +27,7 @@ struct step {
                    real *u);
 };
 
-/* The table for the instruction set that the convolutions run (conv_isa). */
+/* The best instruction set's. */
 const struct step *step_choose(void);
 
 #endif

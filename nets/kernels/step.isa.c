@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "nets/kernels/isa.h"
 #include "nets/kernels/unroll.h"
 #include "nets/kernels/vector.h"
 
@@ -146,10 +147,8 @@ static double step_adam(const struct step_adam *k, size_t count, real *w, const 
     return step_all(adam_lanes, &own, 2, count, w, dw, m, u);
 }
 
-#define PASTE_(a, b) a##b
-#define PASTE(a, b)  PASTE_(a, b)
-extern const struct step PASTE(step_, ISA);
-const struct step PASTE(step_, ISA) = {
+extern const struct step ISA_NAME(step);
+const struct step ISA_NAME(step) = {
     .sgd = step_sgd,
     .sgd_momentum = step_sgd_momentum,
     .adam = step_adam,
