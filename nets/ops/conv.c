@@ -2,7 +2,8 @@
  * The arithmetic is nets/kernels/conv.h's; here it is cut into pieces of images.
  *
  * Weight gradients: each piece sums its own images into a gradient of its own, then the pieces are
- * added in order; so that this stays in cache there are fewer pieces when a gradient is large.
+ * added in order; so that this stays near, there are fewer pieces when a gradient is large, but a
+ * power of two, which as many threads share evenly.
  * An example's squared gradient norm: its weight gradient alone in scratch, whole or in blocks,
  * squared and summed, one image after the other; no batch of gradients ever exists.
  *
@@ -59,9 +60,9 @@ static size_t gradient_bytes(const struct op *op) {
 }
 
 static size_t gradient_pieces(const struct op *op, size_t N) {
-    size_t most = GRADIENT_BYTES / gradient_bytes(op);
-    size_t pieces = op_pieces(N);
-    return most < 1 ? 1 : most < pieces ? most : pieces;
+    size_t pieces = 2, most = op_pieces(N);
+    while (pieces < OP_PIECES && pieces * gradient_bytes(op) < GRADIENT_BYTES) pieces *= 2;
+    return pieces < most ? pieces : most;
 }
 
 static size_t conv_layer_scratch(const struct op *op, size_t N, int threads) {

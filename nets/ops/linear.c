@@ -20,7 +20,7 @@
 
 enum { WEIGHT, BIAS };
 enum {
-    PIECE = 128,  /* features that make a piece worth its overhead */
+    PIECE = 32,   /* features that make a piece worth its overhead */
     DEPTH = 256,  /* of a sum over features in one go: with it, a panel stays in the first cache */
     ROWS = 48,    /* of A in one go: with DEPTH, a block stays in the second cache */
     WIDTH = 64,   /* columns of w packed in one go */
