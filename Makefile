@@ -67,7 +67,7 @@ CORES   := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 AGAIN    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(CORES))
 
 .PHONY: all deps demo demo-run demo-text demo-text-run test test-run test-all test-chaos test-interop test-slurm interop-programs lint \
-        lint-run lint-format lint-cppcheck install clean always bench bench-conv bench-count bench-sharing \
+        lint-run lint-format lint-cppcheck install clean always bench bench-conv bench-gram bench-count bench-sharing \
         reproduce-demo reproduce-demo-text reproduce-remedies-acuity \
         reproduce-achille2019-fig1 reproduce-achille2019-sensitivity \
         reproduce-kleinman2024-pathways reproduce-kleinman2024-completion
@@ -159,6 +159,11 @@ bench-conv:
 	@scripts/deps build
 	@$(AGAIN) $(BENCH)/bench_conv
 	OPENBLAS_NUM_THREADS=1 $(BENCH)/bench_conv
+
+bench-gram:
+	@scripts/deps build
+	@$(AGAIN) $(BENCH)/bench_gram
+	$(BENCH)/bench_gram
 
 # What the tree saves: the same sweep with and without sharing, in turns, beside the plan's prediction.
 bench-sharing:

@@ -189,6 +189,8 @@ int load_op_run(struct load *l, struct op_run *run, struct error *e) {
     if (status) return status;
     l->graph_has_memory = true;
     *run = (struct op_run){.N = g->batch,
+                           .passes = 1,
+                           .kept = g->kept,
                            .mode = NET_TRAIN,
                            .threads = g->threads,
                            .team = g->team,

@@ -36,6 +36,7 @@ static void run_prepare(struct net *net) {
                                .buffers = g->buffers_arena.data,
                                .states = g->states_arena.data,
                                .switches = g->switches,
+                               .kept = g->kept,
                                .scratch = g->scratch.data,
                                .pass = pass_choose(),
                                .layers = g->layers_n};
@@ -215,6 +216,7 @@ void net_forward(struct net *net, size_t N, enum net_mode mode) {
     assert(N >= 1 && N <= g->batch);
     net->run.N = N;
     net->run.mode = mode;
+    net->run.kept_for = 0;
     memset(net->head_counts, 0, sizeof net->head_counts);
     for (size_t i = 0; i < g->ops_n; i++) g->ops[i].type->forward(&g->ops[i], &net->run);
 }
@@ -283,6 +285,7 @@ void net_forward_trunk(struct net *net, size_t N) {
     for (size_t m = 0; m < g->inputs_n; m++) assert(net_has_tap(net, m));
     net->run.N = N;
     net->run.mode = NET_EVAL;
+    net->run.kept_for = 0;
     for (size_t i = 0; i < g->ops_n; i++) {
         const struct op *op = &g->ops[i];
         if (op->head < 0 && g->values[op->out].in_trunk) op->type->forward(op, &net->run);
@@ -412,10 +415,12 @@ double net_backward_to(struct net *net, size_t N, const struct net_taker *taker)
     return sum;
 }
 
-void net_backward_g2(struct net *net, size_t N, double *g2) {
+void net_backward_g2(struct net *net, size_t N, size_t passes, double *g2) {
     const struct graph *g = &net->graph;
-    assert(N == net->run.N && net->run.mode == NET_EVAL);
+    assert(N == net->run.N && net->run.mode == NET_EVAL && passes >= 1);
     net->run.g2 = g2;
+    net->run.passes = passes;
+    if (net->run.kept_for != passes) net->run.kept_for = 0;
     memset(g2, 0, N * g->layers_n * sizeof *g2);
     for (size_t i = g->ops_n; i-- > 0;) {
         const struct op *op = &g->ops[i];
@@ -423,4 +428,5 @@ void net_backward_g2(struct net *net, size_t N, double *g2) {
         if (op->type->backward_g2) op->type->backward_g2(op, &net->run);
         op_backward_data(g, op, &net->run);
     }
+    if (passes > 1) net->run.kept_for = passes;
 }

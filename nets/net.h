@@ -170,7 +170,8 @@ double net_backward_to(struct net *net, size_t N, const struct net_taker *taker)
 /* Per-example squared gradient norms of the last NET_EVAL forward pass, for the logits' gradient
  * set by net_set_dlogits (one example each, not divided by N): g2[n * layers + l] = squared norm
  * of example n's gradient by layer l's parameters (weights, biases and normalization affine),
- * summed in double. No batch of gradients is ever formed; net_grads is used as scratch. */
-void net_backward_g2(struct net *net, size_t N, double *g2);
+ * summed in double. No batch of gradients is ever formed; net_grads is used as scratch. `passes`:
+ * how many such passes this forward pass gets; the first of several keeps what they share. */
+void net_backward_g2(struct net *net, size_t N, size_t passes, double *g2);
 
 #endif

@@ -40,6 +40,7 @@ struct op {
     size_t param[OP_TENSORS], buffer[OP_TENSORS]; /* offsets into the arenas */
     size_t state;    /* offset of what it keeps from forward to backward */
     size_t switches; /* offset in bytes of what it lets through, see struct op_type */
+    size_t kept;     /* offset of what its backward_g2 keeps */
 
     /* Set once all shapes are known. data NULL in a gradient: nobody wants it. */
     struct tensor x[OP_INPUTS], y;
@@ -63,6 +64,9 @@ struct op_run {
     unsigned char *scratch; /* of the op that runs, aligned to 64 bytes */
     const struct pass *pass;
     double *g2;                    /* [N, layers]: backward_g2 adds to it */
+    size_t passes;                 /* of backward_g2 that share this forward pass */
+    real *kept;                    /* by backward_g2, see struct op_type */
+    size_t kept_for;               /* it is there, for so many passes; 0: not yet */
     const struct net_taker *taker; /* NULL: gradients stay in grads */
     double *taken;                 /* [OP_PIECES] sums of what it returned, a piece each */
     size_t layers;
@@ -96,6 +100,8 @@ struct op_type {
     /* *op_g2(op, run, n) += squared norm of example n's gradient by the parameters, for every n;
      * after NET_EVAL. May use the parameters' gradients as scratch. */
     void (*backward_g2)(const struct op *op, const struct op_run *run);
+    /* Reals per example that backward_g2 keeps from the first pass for the others. NULL: none. */
+    size_t (*kept)(const struct op *op);
     /* Between this op's order of its first parameter and PyTorch's. NULL: they are the same;
      * `packs` says whether they differ for this op (NULL: always). */
     bool (*packs)(const struct op *op);
@@ -145,6 +151,11 @@ void op_each_piece(const struct op *op, const struct op_run *run, size_t total, 
 static inline void op_take(const struct op_run *run, size_t piece, size_t offset, size_t count,
                            const real *dw) {
     run->taken[piece] += run->taker->take(run->taker->context, offset, count, dw);
+}
+
+/* What backward_g2 keeps of example n. */
+static inline real *op_kept(const struct op *op, const struct op_run *run, size_t n) {
+    return run->kept + op->kept + n * op->type->kept(op);
 }
 
 /* The switches of example n, [H, W, C] of y. */

@@ -222,16 +222,19 @@ static int arenas_get(struct graph *g, size_t activations, size_t gradients, str
     return STATUS_OK;
 }
 
-/* Not an arena: memory that is never written costs nothing. */
-static int switches_get(struct graph *g, struct error *e) {
-    size_t bytes = 0;
+/* Not arenas: memory that is never written costs nothing. */
+static int asides_get(struct graph *g, struct error *e) {
+    size_t bytes = 0, reals = 0;
     for (size_t i = 0; i < g->ops_n; i++) {
         struct op *op = &g->ops[i];
         op->switches = bytes;
+        op->kept = reals;
         bytes += op_bytes(g->batch * op->y.H * op->y.W * op->y.C, op->type->switch_bytes);
+        reals += op->type->kept ? g->batch * op->type->kept(op) : 0;
     }
     g->switches = calloc(bytes + 1, 1);
-    if (g->switches) return STATUS_OK;
+    g->kept = calloc(reals + 1, sizeof *g->kept);
+    if (g->switches && g->kept) return STATUS_OK;
     return error_set(e, STATUS_FAILED, "net %s: no memory", g->arch->name);
 }
 
@@ -244,7 +247,7 @@ int graph_allocate(struct graph *g, struct error *e) {
     size_t gradients_n = place_gradients(g, gradients, shares);
     int status = arenas_get(g, activations_n, gradients_n, e);
     if (!status) set_tensors(g, offsets, gradients, shares);
-    if (!status) status = switches_get(g, e);
+    if (!status) status = asides_get(g, e);
     if (!status) g->team = team_create(g->threads);
     free(offsets);
     return status;
@@ -261,6 +264,7 @@ void graph_free(struct graph *g) {
     for (size_t m = 0; m < NET_INPUTS; m++) free(g->correlation[m]);
     settings_free(&g->settings);
     free(g->switches);
+    free(g->kept);
     free(g->layers);
     free(g->layers_op);
     free(g->values);

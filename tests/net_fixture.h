@@ -183,19 +183,25 @@ static inline void grads_g2(struct net *net, double *g2) {
         }
 }
 
-/* net_backward_g2 against a loop of backward passes over one example each. */
+/* net_backward_g2 against a loop of backward passes over one example each, alone and as the second of
+ * several passes that share a forward pass. */
 static inline void check_g2_many(struct net *net, const struct net_input *inputs, size_t N,
                                  size_t K, uint64_t seed, const char *what) {
     size_t layers;
     net_layers(net, &layers);
-    double *g2 = malloc(N * layers * sizeof *g2), *one = malloc(layers * sizeof *one);
-    real *dlogits = malloc(N * K * sizeof *dlogits);
+    double *g2 = malloc(N * layers * sizeof *g2), *second = malloc(N * layers * sizeof *second);
+    double *one = malloc(layers * sizeof *one);
+    real *dlogits = malloc(2 * N * K * sizeof *dlogits);
     struct rng rng = rng_stream(seed, "order", 3, 0);
-    for (size_t i = 0; i < N * K; i++) dlogits[i] = (real)rng_normal(&rng);
+    for (size_t i = 0; i < 2 * N * K; i++) dlogits[i] = (real)rng_normal(&rng);
     inputs_fill(net, inputs, N, seed);
     net_forward(net, N, NET_EVAL);
     net_set_dlogits(net, N, dlogits);
-    net_backward_g2(net, N, g2);
+    net_backward_g2(net, N, 1, g2);
+    net_set_dlogits(net, N, dlogits + N * K);
+    net_backward_g2(net, N, 9, second);
+    net_set_dlogits(net, N, dlogits);
+    net_backward_g2(net, N, 9, second);
 
     for (size_t n = 0; n < N; n++) {
         inputs_fill(net, inputs, N, seed);
@@ -204,13 +210,17 @@ static inline void check_g2_many(struct net *net, const struct net_input *inputs
         net_set_dlogits(net, 1, dlogits + n * K);
         net_backward(net, 1);
         grads_g2(net, one);
-        for (size_t l = 0; l < layers; l++)
-            if (!(fabs(g2[n * layers + l] - one[l]) <= TOLERANCE * one[l]))
-                fail_msg("%s: example %zu, layer %zu: %g, alone %g", what, n, l, g2[n * layers + l],
-                         one[l]);
+        for (size_t l = 0; l < layers; l++) {
+            double alone = g2[n * layers + l], shared = second[n * layers + l];
+            if (!(fabs(alone - one[l]) <= TOLERANCE * one[l]) ||
+                !(fabs(shared - one[l]) <= TOLERANCE * one[l]))
+                fail_msg("%s: example %zu, layer %zu: %g and %g, alone %g", what, n, l, alone,
+                         shared, one[l]);
+        }
     }
     free(dlogits);
     free(one);
+    free(second);
     free(g2);
 }
 

@@ -153,7 +153,7 @@ static struct outcome *outcome_of(size_t i, int threads) {
     train(o->net, BATCH - 4, 1); /* the last batch of an epoch: fewer examples than threads */
     inputs_fill(o->net, CASES[i].inputs, BATCH, 6);
     o->loss = mean_loss(o->net, labels, BATCH, NET_EVAL);
-    net_backward_g2(o->net, BATCH, o->g2);
+    net_backward_g2(o->net, BATCH, 1, o->g2);
     for (int f = 0; f < ESTIMATORS; f++) fisher(o, CASES[i].inputs, f);
     return o;
 }
@@ -197,7 +197,7 @@ static void evaluation_changes_neither_parameters_nor_statistics(void **unused) 
         net_forward(net, BATCH, NET_EVAL);
         net_loss(net, labels, BATCH);
         net_backward(net, BATCH);
-        net_backward_g2(net, BATCH, g2);
+        net_backward_g2(net, BATCH, 1, g2);
         assert_memory_equal(params, net_params(net), p);
         assert_memory_equal(buffers, net_buffers(net), b);
         free(g2);
@@ -281,7 +281,7 @@ static void nothing_is_allocated_after_net_create(void **unused) {
         train(net, BATCH, 2);
         net_forward(net, BATCH, NET_EVAL);
         net_probabilities(net, BATCH, p);
-        net_backward_g2(net, BATCH, g2);
+        net_backward_g2(net, BATCH, 1, g2);
         assert_int_equal(allocations, before);
         net_free(net);
     }

@@ -191,7 +191,7 @@ static void bits_of(size_t i, int threads, real *grads, double *g2) {
     memcpy(grads, net_grads(net), net_params_count(net) * sizeof *grads);
     net_forward(net, BATCH, NET_EVAL);
     net_loss(net, labels, BATCH);
-    net_backward_g2(net, BATCH, g2);
+    net_backward_g2(net, BATCH, 1, g2);
     net_free(net);
 }
 
@@ -285,7 +285,7 @@ static void an_embedding_sums_the_rows_of_its_tokens_and_leaves_the_empty_one(vo
     const real *y = net_logits(net)->data;
     assert_true(y[0] == 6 && y[1] == 60 && y[2] == 5 && y[3] == 50);
     net_set_dlogits(net, 2, dlogits);
-    net_backward_g2(net, 2, g2);
+    net_backward_g2(net, 2, 1, g2);
     assert_near(g2[0], 4 * (1 + 4), TOLERANCE);
     assert_near(g2[1], 2 * (9 + 16), TOLERANCE);
     net_set_dlogits(net, 2, dlogits);

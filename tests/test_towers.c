@@ -340,11 +340,11 @@ static void heads_have_no_part_in_squared_gradients(void **unused) {
         labels_fill(labels, BATCH, K);
         net_forward(net, BATCH, NET_EVAL);
         net_loss(net, labels, BATCH);
-        net_backward_g2(net, BATCH, g2);
+        net_backward_g2(net, BATCH, 1, g2);
         net_forward(net, BATCH, NET_EVAL);
         net_loss(net, labels, BATCH);
         for (size_t m = 0; m < modalities(i); m++) net_head_loss(net, m, labels, BATCH, 3);
-        net_backward_g2(net, BATCH, after);
+        net_backward_g2(net, BATCH, 1, after);
         assert_memory_equal(g2, after, BATCH * layers * sizeof *g2);
         for (size_t j = 0; j < BATCH * layers; j++)
             if (of_a_head(layer[j % layers])) assert_true(g2[j] == 0);

@@ -67,6 +67,7 @@ struct work {
     real *dlogits;         /* [batch, K] */
     double *g2;            /* [batch, layers] of one backward pass */
     double *value;         /* [batch, layers] the sum so far */
+    size_t passes;         /* gradients of each probe */
     double *weight;        /* [batch] of the gradients at hand */
     int32_t *y;            /* [batch] the labels at hand */
     int32_t *labels;       /* [batch] of the data */
@@ -106,7 +107,7 @@ static void dlogits_signed(const double *p, size_t K, struct rng *rng, double *d
 /* value += weight |J^T dlogits|^2, for one gradient by the logits and weight per probe. */
 static void add_gradients(struct work *w) {
     net_set_dlogits(w->net, w->n, w->dlogits);
-    net_backward_g2(w->net, w->n, w->g2);
+    net_backward_g2(w->net, w->n, w->passes, w->g2);
     for (size_t i = 0; i < w->n; i++)
         for (size_t l = 0; l < w->layers; l++)
             w->value[i * w->layers + l] += w->weight[i] * w->g2[i * w->layers + l];
@@ -245,6 +246,13 @@ static void known_read(struct work *w) {
     for (size_t i = 0; i < w->n * w->K; i++) w->known[i] = !isnan(t[i]);
 }
 
+/* Gradients of a probe: passes that share its forward pass. */
+static size_t passes_of(const struct work *w, enum fisher_estimator estimator) {
+    if (estimator == FISHER_EMPIRICAL) return 1;
+    if (estimator != FISHER_EXACT) return (size_t)w->draws;
+    return net_targets(w->net) || w->K < 2 ? w->K : w->K - 1;
+}
+
 enum fisher_estimator fisher_estimator(const char *name) {
     size_t i = 0, n = sizeof ESTIMATORS / sizeof *ESTIMATORS;
     while (i < n && strcmp(ESTIMATORS[i].name, name) != 0) i++;
@@ -356,6 +364,7 @@ int fisher_trace(struct net *net, const struct measure_examples *probes,
     net_layers(net, &w.layers);
     net_branches(net, &w.branches);
     assert(probes->n >= 1 && probes->batch >= 1 && probes->batch <= net_batch(net) && draws >= 1);
+    w.passes = passes_of(&w, estimator);
     int status = work_allocate(&w);
     if (status) error_set(e, status, "Fisher trace: no memory; make the batch smaller");
     while (!status && w.first < probes->n) {

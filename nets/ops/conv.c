@@ -5,12 +5,15 @@
  * added in order; so that this stays near, there are fewer pieces when a gradient is large, but a
  * power of two, which as many threads share evenly.
  * An example's squared gradient norm: its weight gradient alone in scratch, whole or in blocks,
- * squared and summed, one image after the other; no batch of gradients ever exists.
+ * squared and summed, or from Gram matrices where these cost less, one image after the other; no
+ * batch of gradients ever exists. What several gradients of one example share is kept.
  *
  * The trap: the first piece writes the gradient arena itself, so it must be zeroed too. */
+#include <math.h>
 #include <string.h>
 
 #include "nets/graph.h"
+#include "nets/kernels/gram.h"
 #include "nets/op.h"
 
 enum { WEIGHT, BIAS };
@@ -47,12 +50,34 @@ static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, str
     return STATUS_OK;
 }
 
-/* Scratch: a kernel's own for each thread, then weight gradients; the bias, whose turn comes after
- * the weights', uses the same bytes for its sums. */
+/* Whether a squared norm is had for less from Gram matrices than from the gradient, when so many
+ * passes share those of the inputs. Both count multiply-adds, and what one takes on each way, against
+ * the direct kernels, was measured (bench/bench_gram.c). */
+static bool gram_pays(const struct op *op, double passes) {
+    const double GRAM = 1.4, SQUARES = 0.55;
+    const struct gram *g = gram_choose();
+    double gradient = (double)(conv_weights(&op->conv) * op->y.H * op->y.W);
+    double gram = g->norm_cost(&op->y) + g->inputs_cost(&op->conv, &op->y) / passes;
+    return GRAM * gram < gradient * (op->kernel_single->squares ? SQUARES : 1);
+}
+
+static size_t gram_reals(const struct op *op) {
+    return gram_pays(op, INFINITY) ? gram_choose()->reals(&op->y) : 0;
+}
+
+static size_t gram_scratch(const struct op *op) {
+    return gram_reals(op) ? gram_reals(op) + gram_choose()->scratch(&op->conv, &op->y) : 0;
+}
+
+/* Scratch: for each thread a kernel's own or the Gram matrices', then weight gradients; the bias, whose
+ * turn comes after the weights', uses the same bytes for its sums. */
 static size_t kernel_bytes(const struct op *op) {
-    size_t batch = op->kernel->scratch(&op->conv, &op->x[0], &op->y);
+    size_t most = op->kernel->scratch(&op->conv, &op->x[0], &op->y);
     size_t single = op->kernel_single->scratch(&op->conv, &op->x[0], &op->y);
-    return op_bytes(batch > single ? batch : single, sizeof(real));
+    size_t gram = gram_scratch(op);
+    if (most < single) most = single;
+    if (most < gram) most = gram;
+    return op_bytes(most, sizeof(real));
 }
 
 static size_t gradient_bytes(const struct op *op) {
@@ -134,9 +159,18 @@ static void conv_layer_backward_data(const struct op *op, const struct op_run *r
     op_each_piece(op, run, run->N, image_pieces(run), data_piece);
 }
 
+static double gram_g2(const struct op *op, const struct op_run *run, size_t n, int thread) {
+    const struct gram *g = gram_choose();
+    real *scratch = kernel_scratch(op, run, thread) + gram_reals(op);
+    real *gram = run->passes > 1 ? op_kept(op, run, n) : kernel_scratch(op, run, thread);
+    if (run->kept_for == 0) g->inputs(&op->conv, &op->x[0], &op->y, n, gram, scratch);
+    return g->norm(&op->dy, n, gram, scratch);
+}
+
 static double weights_g2(const struct op *op, const struct op_run *run, size_t n, int thread) {
     const struct conv_kernel *kernel = op->kernel_single;
     real *scratch = kernel_scratch(op, run, thread);
+    if (gram_pays(op, (double)run->passes)) return gram_g2(op, run, n, thread);
     if (kernel->squares) return kernel->squares(&op->conv, &op->x[0], &op->dy, n, scratch);
     size_t count = conv_weights(&op->conv);
     real *dw = gradient_scratch(op, run, (size_t)thread);
@@ -184,6 +218,7 @@ const struct op_type op_conv = {
     .backward_params = conv_layer_backward_params,
     .backward_data = conv_layer_backward_data,
     .backward_g2 = conv_layer_backward_g2,
+    .kept = gram_reals,
     .pack = conv_layer_pack,
     .unpack = conv_layer_unpack,
 };

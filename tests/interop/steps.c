@@ -253,7 +253,7 @@ static void fisher_exact(struct net *net, size_t layers, double *trace) {
     for (size_t y = 0; y < K; y++) {
         for (size_t i = 0; i < N * K; i++) d[i] = (real)(p[i] - (i % K == y ? 1.0 : 0.0));
         net_set_dlogits(net, N, d);
-        net_backward_g2(net, N, g2);
+        net_backward_g2(net, N, 1, g2);
         for (size_t i = 0; i < N * layers; i++) {
             trace[i % layers] += p[i / layers * K + y] * g2[i] / N;
         }
