@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 
-enum { NUMERICS = 2 }; /* bump when the golden test says so */
+enum { NUMERICS = 3 }; /* bump when the golden test says so */
 
 void numerics_id(char id[HASH_TEXT]);
 void numerics_blas(char *text, size_t size); /* "OpenBLAS 0.3.21 ... Cooperlake" */
