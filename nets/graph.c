@@ -241,6 +241,14 @@ const struct value *graph_value(const struct graph *g, int value) {
     return &g->values[value];
 }
 
+/* In a net without layers, what the first op reads. */
+int graph_representation(const struct graph *g) {
+    size_t last = 0;
+    for (size_t i = 0; i < g->ops_n; i++)
+        if (g->ops[i].head < 0 && g->ops[i].type->begins_layer) last = i;
+    return g->ops[last].in[0];
+}
+
 /* The next free place for `n` reals in an arena that holds *count so far. */
 static size_t reserve(size_t *count, size_t n) {
     size_t offset = *count;

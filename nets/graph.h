@@ -34,6 +34,7 @@ struct value {
     size_t tokens;   /* the vocabulary of an input of tokens; 0: numbers */
     bool kept;       /* a tap: nobody may write over it */
     bool in_trunk;   /* a tap lies before it */
+    bool passing;    /* not kept: from graph_allocate on, see place.c */
     int stored_in;   /* value whose memory the activation uses: itself, unless in place */
     int grad_in;     /* value whose memory the gradient uses */
     struct tensor x, dx;
@@ -82,7 +83,7 @@ struct graph {
 
     unsigned char *switches; /* of all ops; its pages are touched by NET_BATCH alone */
     real *kept;              /* by backward_g2; touched where several passes share a forward pass */
-    struct arena params_arena, grads_arena, buffers_arena, states_arena, activations, gradients,
+    struct arena params_arena, grads_arena, buffers_arena, states_arena, activations, workspace,
         scratch;
 };
 
@@ -123,6 +124,7 @@ struct init graph_conv_init(const struct graph *g, size_t fan_in, size_t fan_out
 struct init graph_bias_init(const struct graph *g, size_t fan_in);
 
 /* For net.c. */
+int graph_representation(const struct graph *g); /* value that the last layer reads */
 int graph_begin(struct graph *g, const struct net_spec *spec);
 int graph_allocate(struct graph *g, struct error *e); /* place.c: every tensor, and the memory */
 void graph_free(struct graph *g);

@@ -113,7 +113,8 @@ const struct tensor *net_logits(const struct net *net); /* [N, K], H = W = 1 */
 const struct tensor *net_representation(const struct net *net);
 
 /* The i-th rectified activation (ReLU, alone or behind a normalization) of the main path, in order
- * of execution, with the layer it belongs to; false: i is past the last one. */
+ * of execution, with the layer it belongs to; false: i is past the last one. y holds until the next
+ * call about this net; gradients that were set for the outputs are lost. */
 bool net_rectified(const struct net *net, size_t i, const struct tensor **y, size_t *layer);
 
 /* Taps: where modality m's encoder ends and the trunk begins. */

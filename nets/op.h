@@ -46,6 +46,7 @@ struct op {
     struct tensor x[OP_INPUTS], y;
     struct tensor dx[OP_INPUTS], dy;
     bool dx_adds[OP_INPUTS]; /* dx is a share; the graph adds it to the value's gradient */
+    int remakes[OP_INPUTS], remakes_n; /* ops whose y is made again before this one's backward */
 
     struct conv_shape conv;
     const struct conv_kernel *kernel, *kernel_single; /* conv: for a batch, for one example */
@@ -72,6 +73,13 @@ struct op_run {
     size_t layers;
 };
 
+/* What an op's backward pass reads of an activation. */
+enum op_reads {
+    READS_NOT,
+    READS_FOR_PARAMS, /* in backward_params and backward_g2 alone: dx may be written over it */
+    READS
+};
+
 struct op_type {
     const char *name;
     const char *doc; /* one sentence */
@@ -82,6 +90,8 @@ struct op_type {
     bool view;              /* y is x under another shape */
     bool in_place;          /* y may be written over x, which backward does not read */
     bool in_place_backward; /* dx[0] may be written over dy */
+    enum op_reads reads_x;  /* of all its inputs */
+    bool reads_y;           /* backward does */
     size_t switch_bytes;    /* an op with kinks: per element of y, which side it is on, kept by
                                NET_BATCH and obeyed by NET_SWITCHED */
 
@@ -90,6 +100,9 @@ struct op_type {
     /* Bytes that any one call below needs for up to N examples. NULL: none. */
     size_t (*scratch)(const struct op *op, size_t N, int threads);
     void (*forward)(const struct op *op, const struct op_run *run);
+    /* y as the last `forward` made it, bit for bit, from x and the state alone: y need not be kept
+     * for the backward pass. NULL: cannot, or it would take too long. */
+    void (*remake)(const struct op *op, const struct op_run *run);
     /* Gradients by its parameters, overwritten. Comes before backward_data. NULL: has none. */
     void (*backward_params)(const struct op *op, const struct op_run *run);
     /* Gradients by its parameters in pieces to op_take, while they are in cache. Comes after

@@ -1,16 +1,21 @@
 /* Where every tensor of a graph lies: see graph.h.
  *
- * Activations are all kept for the backward pass, except that a view or an op that works in place
- * shares its input's memory. Gradients live from the last reader of their activation (the first in
- * backward order) to its producer; they are placed by first fit over these lifetimes, so that a
- * chain of any depth needs about two at a time. Where an activation has several readers, each but
- * the first writes a share of its own that is added at once.
+ * What the backward pass reads is kept for it, except what an op can make again from what it keeps
+ * (a normalization: from its input), which is made again just before its first use there (Chen et
+ * al. 2016, arXiv 1604.06174, for cheap ops alone). Views and what works in place share their
+ * input's memory. Gradients live from the last reader of their activation (the first in backward
+ * order) to its producer. Where an activation has several readers, each but the first writes a
+ * share of its own that is added at once.
  *
- * The trap: a halo is zeroed once and must stay zero, so activations never share memory with
- * others than their views. Gradients have no halo and may. */
+ * All that is not kept lies in one workspace: the largest first, each as low as it fits among those
+ * that live at the same time (Pisarchyk and Lee 2020, arXiv 2001.03288). So a chain of any depth
+ * needs about two of its largest tensors.
+ *
+ * The trap: a halo is zeroed once and must stay zero, so what has one is kept. */
 #include "nets/graph.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,13 +36,23 @@ static size_t tensor_reals(const struct graph *g, const struct tensor *t) {
     return (t->image * g->batch + 15) / 16 * 16;
 }
 
+static bool reads_halo(const struct conv_kernel *k, const struct conv_shape *s) {
+    return k && k->reads_halo && k->reads_halo(s);
+}
+
+/* The halo that an op reads of its input. */
+static size_t op_halo(const struct op *op) {
+    bool reads = reads_halo(op->kernel, &op->conv) || reads_halo(op->kernel_single, &op->conv);
+    return reads ? op->conv.pad : 0;
+}
+
 /* Which activations and gradients share memory, and the halo each needs. From the last op to the
  * first, so that what a value's readers need is known when its producer is reached. */
 static void share(struct graph *g) {
     for (size_t i = g->ops_n; i-- > 0;) {
         const struct op *op = &g->ops[i];
         struct value *x = &g->values[op->in[0]], *y = &g->values[op->out];
-        if (x->halo < op->conv.pad) x->halo = op->conv.pad;
+        if (x->halo < op_halo(op)) x->halo = op_halo(op);
         bool alone = x->consumers == 1;
         bool view = op->type->view && y->halo == 0;
         if (alone && (view || op->type->in_place_backward)) x->grad_in = y->grad_in;
@@ -50,53 +65,80 @@ static void share(struct graph *g) {
     }
 }
 
-/* Offsets of the activations, one after the other; returns the reals they take. Shared memory is
- * named by the last value of a chain in place, which has the chain's halo. */
-static size_t place_activations(struct graph *g, size_t *offsets) {
-    size_t total = 0;
-    for (size_t v = 0; v < g->values_n; v++) {
-        struct value *value = &g->values[v];
-        value->x = tensor_of(value, value->halo);
-        if (value->stored_in != (int)v) continue;
-        offsets[v] = total;
-        total += tensor_reals(g, &value->x);
-    }
-    return total;
-}
-
-/* A stretch of the gradient arena in use while the backward pass is at ops [first, last]. */
-struct stretch {
-    size_t reals, offset;
+/* Times of a pass, in its own order; empty where first > last. */
+struct span {
     int first, last;
 };
 
-/* The lowest offset where `s` overlaps no placed stretch of the same time. */
+/* Forward, an op's time is its index. Backward, the loss is at 0, then each op has a time for the
+ * gradients by its parameters and the next for those by its inputs. */
+static int params_time(const struct graph *g, size_t op) {
+    return 1 + 2 * (int)(g->ops_n - 1 - op);
+}
+
+static int data_time(const struct graph *g, size_t op) {
+    return params_time(g, op) + 1;
+}
+
+static const struct span NEVER = {INT_MAX, -1};
+
+static void extend(struct span *s, int first, int last) {
+    if (s->first > first) s->first = first;
+    if (s->last < last) s->last = last;
+}
+
+static bool meet(struct span a, struct span b) {
+    return a.first <= b.last && b.first <= a.last;
+}
+
+/* A part of the workspace, and when it is in use. */
+struct stretch {
+    size_t reals, *offset;
+    struct span forward, backward;
+};
+
+struct plan {
+    struct stretch *stretches;
+    size_t n;
+};
+
+static void plan_add(struct plan *plan, struct stretch s) {
+    plan->stretches[plan->n++] = s;
+}
+
+/* The lowest offset where `s` overlaps none of the n placed that live at the same time. */
 static size_t first_fit(const struct stretch *placed, size_t n, const struct stretch *s) {
     size_t offset = 0;
     for (bool moved = true; moved;) {
         moved = false;
         for (size_t i = 0; i < n; i++) {
             const struct stretch *p = &placed[i];
-            bool same_time = p->first <= s->last && s->first <= p->last;
-            bool same_place = p->offset < offset + s->reals && offset < p->offset + p->reals;
+            bool same_time = meet(p->forward, s->forward) || meet(p->backward, s->backward);
+            bool same_place = *p->offset < offset + s->reals && offset < *p->offset + p->reals;
             if (!same_time || !same_place) continue;
-            offset = p->offset + p->reals;
+            offset = *p->offset + p->reals;
             moved = true;
         }
     }
     return offset;
 }
 
-struct plan {
-    struct stretch *stretches;
-    size_t n, reals;
-};
+static int by_size(const void *a, const void *b) {
+    const struct stretch *p = a, *q = b;
+    if (p->reals != q->reals) return p->reals > q->reals ? -1 : 1;
+    return p->offset < q->offset ? -1 : p->offset > q->offset;
+}
 
-static size_t plan_add(struct plan *plan, struct stretch s) {
-    s.offset = first_fit(plan->stretches, plan->n, &s);
-    plan->stretches[plan->n++] = s;
-    if (plan->reals < s.offset + s.reals) plan->reals = s.offset + s.reals;
-    return s.offset;
+/* Every offset; returns the reals they take. */
+static size_t plan_solve(struct plan *plan) {
+    size_t reals = 0;
+    qsort(plan->stretches, plan->n, sizeof *plan->stretches, by_size);
+    for (size_t i = 0; i < plan->n; i++) {
+        struct stretch *s = &plan->stretches[i];
+        *s->offset = first_fit(plan->stretches, i, s);
+        if (reals < *s->offset + s->reals) reals = *s->offset + s->reals;
+    }
+    return reals;
 }
 
 /* The logits of an auxiliary head, whose gradient stays until the next forward pass. */
@@ -106,56 +148,115 @@ static bool is_head(const struct graph *g, int value) {
     return false;
 }
 
+/* Somebody may read it at any time after the forward pass, or it is not made by it. */
+static bool is_public(const struct graph *g, int v) {
+    const struct value *value = &g->values[v];
+    return value->producer < 0 || value->kept || value->halo > 0 || v == g->output ||
+           v == graph_representation(g) || is_head(g, v);
+}
+
+/* The activation v and all that share its memory. */
+struct chain {
+    struct span forward, backward;
+    int reader; /* the last op that reads it in its backward pass: the first there; -1: none */
+    int maker;  /* the op that can make it again; -1: none */
+    bool stays; /* somebody else reads it, or it cannot be made again */
+};
+
+static struct chain chain_of(const struct graph *g, int v) {
+    struct chain c = {NEVER, NEVER, -1, -1, false};
+    bool read = false, made_otherwise = false;
+    for (size_t u = 0; u < g->values_n; u++)
+        if (g->values[u].stored_in == v) c.stays |= is_public(g, (int)u);
+    for (size_t i = 0; i < g->ops_n; i++) {
+        const struct op_type *type = g->ops[i].type;
+        for (int j = 0; j < type->inputs; j++) {
+            if (g->values[g->ops[i].in[j]].stored_in != v) continue;
+            extend(&c.forward, (int)i, (int)i);
+            if (type->reads_x == READS_NOT) continue;
+            bool briefly = type->reads_x == READS_FOR_PARAMS;
+            extend(&c.backward, params_time(g, i), briefly ? params_time(g, i) : data_time(g, i));
+            c.reader = (int)i;
+            read = true;
+        }
+        if (g->values[g->ops[i].out].stored_in != v) continue;
+        extend(&c.forward, (int)i, (int)i);
+        read |= type->reads_y;
+        if (type->remake) c.maker = (int)i;
+        made_otherwise |= !type->remake && !type->view;
+    }
+    c.stays |= read && (c.maker < 0 || made_otherwise);
+    return c;
+}
+
+/* The reals of what is kept, one after the other; the others go into the plan. Shared memory is
+ * named by the last value of a chain in place, which has the chain's halo. */
+static size_t place_activations(struct graph *g, struct plan *plan, size_t *offsets) {
+    size_t total = 0;
+    for (size_t v = 0; v < g->values_n; v++) {
+        struct value *value = &g->values[v];
+        value->x = tensor_of(value, value->halo);
+        if (value->stored_in != (int)v) continue;
+        struct chain c = chain_of(g, (int)v);
+        size_t reals = tensor_reals(g, &value->x);
+        value->passing = !c.stays;
+        if (c.stays) {
+            offsets[v] = total;
+            total += reals;
+            continue;
+        }
+        plan_add(plan, (struct stretch){reals, &offsets[v], c.forward, c.backward});
+        if (c.reader >= 0) g->ops[c.reader].remakes[g->ops[c.reader].remakes_n++] = c.maker;
+    }
+    return total;
+}
+
 /* The gradient of value v and of all that share its memory. */
-static struct stretch lifetime(const struct graph *g, size_t v) {
-    struct stretch s = {.first = (int)g->ops_n, .last = -1};
+static struct span lifetime(const struct graph *g, size_t v) {
+    struct span s = NEVER;
     for (size_t u = 0; u < g->values_n; u++) {
         const struct value *value = &g->values[u];
         if (value->grad_in != (int)v || !value->wants_grad) continue;
         bool head = is_head(g, (int)u);
-        int first = head ? 0 : value->producer;
-        int last = head || (int)u == g->output ? (int)g->ops_n : value->last;
-        if (s.last < last) s.last = last;
-        if (s.first > first) s.first = first;
-        s.reals = tensor_reals(g, &value->dx);
+        extend(&s, head || (int)u == g->output ? 0 : data_time(g, (size_t)value->last),
+               head ? data_time(g, 0) : data_time(g, (size_t)value->producer));
     }
     return s;
 }
 
-/* Offsets of the values' gradients and of the shares [op][input]; the reals they take. */
-static size_t place_gradients(struct graph *g, size_t *offsets, size_t *shares) {
-    struct plan plan = {calloc(g->values_n + OP_INPUTS * g->ops_n, sizeof *plan.stretches), 0, 0};
+/* The values' gradients and the shares [op][input]. */
+static void place_gradients(struct graph *g, struct plan *plan, size_t *offsets, size_t *shares) {
     bool *written = calloc(g->values_n + 1, sizeof *written);
-    if (!plan.stretches || !written) abort();
-    for (size_t v = g->values_n; v-- > 0;) {
+    if (!written) abort();
+    for (size_t v = 0; v < g->values_n; v++) {
         struct value *value = &g->values[v];
         value->dx = tensor_of(value, 0);
+        if (value->grad_in == (int)v && value->wants_grad)
+            plan_add(plan, (struct stretch){tensor_reals(g, &value->dx), &offsets[v], NEVER,
+                                            lifetime(g, v)});
     }
-    for (size_t v = g->values_n; v-- > 0;)
-        if (g->values[v].grad_in == (int)v && g->values[v].wants_grad)
-            offsets[v] = plan_add(&plan, lifetime(g, v));
     for (size_t i = g->ops_n; i-- > 0;)
         for (int j = 0; j < g->ops[i].type->inputs; j++) {
             int v = g->ops[i].in[j];
+            struct span now = {data_time(g, i), data_time(g, i)};
             if (!g->values[v].wants_grad) continue;
             g->ops[i].dx_adds[j] = written[v];
             if (written[v])
-                shares[i * OP_INPUTS + (size_t)j] = plan_add(
-                    &plan, (struct stretch){tensor_reals(g, &g->values[v].dx), 0, (int)i, (int)i});
+                plan_add(plan, (struct stretch){tensor_reals(g, &g->values[v].dx),
+                                                &shares[i * OP_INPUTS + (size_t)j], NEVER, now});
             written[v] = true;
         }
-    free(plan.stretches);
     free(written);
-    return plan.reals;
 }
 
 static void set_tensors(struct graph *g, const size_t *activations, const size_t *gradients,
                         const size_t *shares) {
-    real *x = g->activations.data, *dx = g->gradients.data;
+    real *kept = g->activations.data, *work = g->workspace.data;
     for (size_t v = 0; v < g->values_n; v++) {
         struct value *value = &g->values[v];
-        value->x.data = x + activations[value->stored_in];
-        value->dx.data = value->wants_grad ? dx + gradients[value->grad_in] : NULL;
+        value->passing = g->values[value->stored_in].passing;
+        value->x.data = (value->passing ? work : kept) + activations[value->stored_in];
+        value->dx.data = value->wants_grad ? work + gradients[value->grad_in] : NULL;
     }
     for (size_t i = 0; i < g->ops_n; i++) {
         struct op *op = &g->ops[i];
@@ -164,7 +265,7 @@ static void set_tensors(struct graph *g, const size_t *activations, const size_t
         for (int j = 0; j < op->type->inputs; j++) {
             op->x[j] = g->values[op->in[j]].x;
             op->dx[j] = g->values[op->in[j]].dx;
-            if (op->dx_adds[j]) op->dx[j].data = dx + shares[i * OP_INPUTS + (size_t)j];
+            if (op->dx_adds[j]) op->dx[j].data = work + shares[i * OP_INPUTS + (size_t)j];
         }
     }
 }
@@ -194,7 +295,7 @@ static int arena_get(struct arena *a, size_t bytes) {
     return STATUS_OK;
 }
 
-static int arenas_get(struct graph *g, size_t activations, size_t gradients, struct error *e) {
+static int arenas_get(struct graph *g, size_t activations, size_t workspace, struct error *e) {
     struct {
         struct arena *arena;
         size_t bytes;
@@ -203,7 +304,7 @@ static int arenas_get(struct graph *g, size_t activations, size_t gradients, str
                 {&g->buffers_arena, g->buffers_count * sizeof(real)},
                 {&g->states_arena, g->states_count * sizeof(real)},
                 {&g->activations, activations * sizeof(real)},
-                {&g->gradients, gradients * sizeof(real)},
+                {&g->workspace, workspace * sizeof(real)},
                 {&g->scratch, scratch_bytes(g)}};
     const double GiB = 0x1p30;
     double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE), bytes = 0;
@@ -242,20 +343,23 @@ int graph_allocate(struct graph *g, struct error *e) {
     size_t *offsets = calloc(2 * g->values_n + OP_INPUTS * g->ops_n, sizeof *offsets);
     if (!offsets) abort();
     size_t *gradients = offsets + g->values_n, *shares = gradients + g->values_n;
+    struct plan plan = {calloc(2 * g->values_n + OP_INPUTS * g->ops_n, sizeof *plan.stretches), 0};
+    if (!plan.stretches) abort();
     share(g);
-    size_t activations_n = place_activations(g, offsets);
-    size_t gradients_n = place_gradients(g, gradients, shares);
-    int status = arenas_get(g, activations_n, gradients_n, e);
+    size_t activations_n = place_activations(g, &plan, offsets);
+    place_gradients(g, &plan, gradients, shares);
+    int status = arenas_get(g, activations_n, plan_solve(&plan), e);
     if (!status) set_tensors(g, offsets, gradients, shares);
     if (!status) status = asides_get(g, e);
     if (!status) g->team = team_create(g->threads);
+    free(plan.stretches);
     free(offsets);
     return status;
 }
 
 void graph_free(struct graph *g) {
     struct arena *arenas[] = {&g->params_arena, &g->grads_arena, &g->buffers_arena,
-                              &g->states_arena, &g->activations, &g->gradients,
+                              &g->states_arena, &g->activations, &g->workspace,
                               &g->scratch};
     team_free(g->team);
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) free(arenas[i]->data);

@@ -5,7 +5,7 @@
  *
  * Weights are kept packed as [R][S][C][O] (O contiguous, so that output channels lie across vector
  * lanes); `conv_pack` and `conv_unpack` convert from and to PyTorch's OIHW. Gradients of the
- * weights use the same packed layout. x->halo >= pad, dy's halo is not read.
+ * weights use the same packed layout. x needs a halo only where a kernel says so; dy's is not read.
  *
  * Every function works on the images [first, last) of its tensors and is single-threaded: the
  * caller cuts the batch into fixed pieces. y and dx do not depend on how a batch is cut; the last
@@ -31,6 +31,8 @@ struct conv_kernel {
     const char *name; /* "im2col", "direct", "winograd" */
     bool in_order;    /* images are added to dw one after the other: dw is the same for any cut */
     bool (*covers)(const struct conv_shape *s);
+    /* whether it reads padding from x, whose halo is then at least `pad`. NULL: never */
+    bool (*reads_halo)(const struct conv_shape *s);
     /* reals of scratch that each of the three calls needs; x and y give the image sizes */
     size_t (*scratch)(const struct conv_shape *s, const struct tensor *x, const struct tensor *y);
     /* y = conv(x, w) + b; b is NULL or [O] */

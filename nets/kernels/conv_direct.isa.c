@@ -227,9 +227,9 @@ static struct sizes sizes_of(const struct conv_shape *s, const struct tensor *x,
     };
 }
 
-/* So few input channels that cutting off the padding costs more than it saves. */
-static bool few_inputs(const struct sizes *z) {
-    return z->C <= 3;
+/* So few input channels that cutting off the padding costs more than it saves: the halo is read. */
+static bool few_inputs(const struct conv_shape *s) {
+    return s->C <= 3;
 }
 
 static bool covers(const struct conv_shape *s) {
@@ -270,7 +270,7 @@ static void forward_pack(const struct sizes *z, const real *w, const real *b, re
 static void forward(const struct conv_shape *s, const struct tensor *x, const real *w,
                     const real *b, const struct tensor *y, size_t first, size_t last,
                     real *scratch) {
-    assert(x->halo >= s->pad);
+    assert(!few_inputs(s) || x->halo >= s->pad);
     const struct sizes z = sizes_of(s, x, y);
     real *bias = scratch_aligned(scratch), *packed = bias + padded(z.O);
     struct correlation c = {
@@ -289,7 +289,7 @@ static void forward(const struct conv_shape *s, const struct tensor *x, const re
     };
     forward_pack(&z, w, b, bias, packed);
     const ptrdiff_t group = group_size(x, y, first, last);
-    correlation_cut(&c, few_inputs(&z), group);
+    correlation_cut(&c, few_inputs(s), group);
     for (size_t n = first; n < last; n += (size_t)group)
         correlate_images(&c, least(group, (ptrdiff_t)(last - n)), tensor_at(x, n, 0, 0),
                          tensor_at(y, n, 0, 0));
@@ -407,7 +407,6 @@ static void weighing_cut(struct weighing *g) {
     const struct axis rows = {z->H, z->OH, z->R, z->stride, z->pad};
     const struct axis columns = {z->W, z->OW, z->S, z->stride, z->pad};
     g->tiles = tiles_for(z->O);
-    g->joined = few_inputs(z);
     for (ptrdiff_t r = 0; r < z->R; r++) g->rows[r] = outputs_of(&rows, r, r);
     for (ptrdiff_t s = 0; s < z->S; s++) g->columns[s] = outputs_of(&columns, s, s);
     if (g->joined) g->columns[0] = outputs_of(&columns, 0, z->S - 1);
@@ -478,7 +477,7 @@ static void weigh_rows(const struct weighing *g) {
 static void backward_weights(const struct conv_shape *s, const struct tensor *x,
                              const struct tensor *dy, real *dw, size_t first, size_t last,
                              real *scratch) {
-    struct weighing g = {.z = sizes_of(s, x, dy), .dw = dw};
+    struct weighing g = {.z = sizes_of(s, x, dy), .joined = few_inputs(s), .dw = dw};
     const ptrdiff_t rows = rows_in_cache(&g.z);
     g.x_row = (ptrdiff_t)x->row;
     g.dy_row = (ptrdiff_t)dy->row;
@@ -500,6 +499,7 @@ const struct conv_kernel ISA_NAME(conv_direct) = {
     .name = "direct",
     .in_order = true,
     .covers = covers,
+    .reads_halo = few_inputs,
     .scratch = scratch_size,
     .forward = forward,
     .backward_data = backward_data,

@@ -133,6 +133,7 @@ const struct conv_kernel conv_reference = {
     .name = "im2col",
     .in_order = true,
     .covers = covers,
+    .reads_halo = covers,
     .scratch = scratch_size,
     .forward = forward,
     .backward_data = backward_data,

@@ -103,12 +103,19 @@ static void running_statistics(const struct op *op, const struct op_run *run) {
                     (double)buffer(op, run, RUNNING_VAR)[c]);
 }
 
-static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
+static void remake_piece(const struct op *op, const struct op_run *run, struct piece p) {
     struct pass_norm k = coefficients(op, run);
     run->pass->norm(&op->x[0], &k, &op->y, p.first, p.last);
-    if (!op->options.relu) return;
-    if (run->mode == NET_BATCH) op_switches_keep(op, run, p);
-    if (run->mode == NET_SWITCHED) op_switches_obey(op, run, &op->y, &op->y, p);
+    if (op->options.relu && run->mode == NET_SWITCHED) op_switches_obey(op, run, &op->y, &op->y, p);
+}
+
+static void batchnorm_remake(const struct op *op, const struct op_run *run) {
+    op_each_piece(op, run, run->N, op_pieces(run->N), remake_piece);
+}
+
+static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    remake_piece(op, run, p);
+    if (op->options.relu && run->mode == NET_BATCH) op_switches_keep(op, run, p);
 }
 
 static void batchnorm_forward(const struct op *op, const struct op_run *run) {
@@ -187,9 +194,11 @@ const struct op_type op_batchnorm = {
     .inputs = 1,
     .switch_bytes = 1,
     .in_place_backward = true,
+    .reads_x = READS,
     .shape = batchnorm_shape,
     .scratch = batchnorm_scratch,
     .forward = batchnorm_forward,
+    .remake = batchnorm_remake,
     .backward_params = batchnorm_backward_params,
     .backward_data = batchnorm_backward_data,
     .backward_g2 = batchnorm_backward_g2,

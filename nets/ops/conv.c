@@ -212,6 +212,7 @@ const struct op_type op_conv = {
     .doc = "Two-dimensional convolution: square kernel, stride, zero padding, optional bias.",
     .inputs = 1,
     .begins_layer = true,
+    .reads_x = READS_FOR_PARAMS,
     .shape = conv_layer_shape,
     .scratch = conv_layer_scratch,
     .forward = conv_layer_forward,

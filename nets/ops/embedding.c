@@ -113,6 +113,7 @@ const struct op_type op_embedding = {
     .inputs = 1,
     .begins_layer = true,
     .reads_tokens = true,
+    .reads_x = READS_FOR_PARAMS,
     .shape = embedding_shape,
     .scratch = embedding_scratch,
     .forward = embedding_forward,

@@ -309,6 +309,7 @@ const struct op_type op_linear = {
     .doc = "Fully connected: weight times a flat input, plus bias.",
     .inputs = 1,
     .begins_layer = true,
+    .reads_x = READS,
     .shape = linear_shape,
     .scratch = linear_scratch,
     .forward = linear_forward,

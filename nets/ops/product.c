@@ -34,6 +34,7 @@ const struct op_type op_product = {
     .name = "product",
     .doc = "Product of two activations of one shape, element by element: fusion.",
     .inputs = 2,
+    .reads_x = READS,
     .shape = product_shape,
     .forward = product_forward,
     .backward_data = product_backward_data,

@@ -38,6 +38,7 @@ const struct op_type op_relu = {
     .rectifies = true,
     .in_place = true,
     .in_place_backward = true,
+    .reads_y = true,
     .switch_bytes = 1,
     .shape = relu_shape,
     .forward = relu_forward,
