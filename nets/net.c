@@ -241,7 +241,7 @@ bool net_rectified(const struct net *net, size_t i, const struct tensor **y, siz
         const struct op *op = &g->ops[k];
         bool rectified = op->head < 0 && (op->type->rectifies || op->options.relu);
         if (!rectified || i-- > 0) continue;
-        if (g->values[op->out].passing && net->run.N) op->type->remake(op, &net->run);
+        if (g->values[op->out].passing) op_remake(op, &net->run);
         *y = &g->values[op->out].x;
         *layer = layer_before(g, op);
         return true;
@@ -337,14 +337,6 @@ void net_set_dlogits(struct net *net, size_t N, const real *dlogits) {
     memcpy(dlogits_of(net), dlogits, N * net->graph.K * sizeof *dlogits);
 }
 
-/* What op i's backward pass reads and the forward pass did not keep. */
-static void op_inputs_remake(const struct net *net, const struct op *op) {
-    for (int k = 0; k < op->remakes_n; k++) {
-        const struct op *maker = &net->graph.ops[op->remakes[k]];
-        maker->type->remake(maker, &net->run);
-    }
-}
-
 /* Gradients by the inputs of one op, for those inputs that want one. */
 static void op_backward_data(const struct graph *g, const struct op *op, const struct op_run *run) {
     bool wanted = false;
@@ -376,7 +368,6 @@ void net_backward(struct net *net, size_t N) {
     for (size_t i = g->ops_n; i-- > 0;) {
         const struct op *op = &g->ops[i];
         if (is_idle(net, op)) continue;
-        op_inputs_remake(net, op);
         if (op->type->backward_params) op->type->backward_params(op, &net->run);
         op_backward_data(g, op, &net->run);
     }
@@ -395,7 +386,6 @@ static void op_backward_take(const struct net *net, size_t i) {
     const struct graph *g = &net->graph;
     const struct op *op = &g->ops[i];
     bool idle = is_idle(net, op), itself = op->type->backward_take != NULL;
-    if (!idle) op_inputs_remake(net, op);
     if (!idle && !itself && op->type->backward_params) op->type->backward_params(op, &net->run);
     if (!idle) op_backward_data(g, op, &net->run);
     if (!idle && itself)
@@ -431,7 +421,6 @@ void net_backward_g2(struct net *net, size_t N, size_t passes, double *g2) {
     for (size_t i = g->ops_n; i-- > 0;) {
         const struct op *op = &g->ops[i];
         if (op->head >= 0) continue;
-        op_inputs_remake(net, op);
         if (op->type->backward_g2) op->type->backward_g2(op, &net->run);
         op_backward_data(g, op, &net->run);
     }

@@ -54,18 +54,40 @@ void op_switches_keep(const struct op *op, const struct op_run *run, struct piec
     }
 }
 
-void op_switches_obey(const struct op *op, const struct op_run *run, const struct tensor *from,
-                      const struct tensor *to, struct piece p) {
+void op_switches_obey(const struct op *op, const struct op_run *run, size_t first, size_t last,
+                      const struct tensor *from, const struct tensor *to) {
     const size_t row = op->y.W * op->y.C;
-    for (size_t n = p.first; n < p.last; n++) {
+    for (size_t n = first; n < last; n++) {
         const unsigned char *on = op_switches(op, run, n);
         for (size_t h = 0; h < op->y.H; h++, on += row) {
-            const real *x = tensor_at(from, n, h, 0);
-            real *y = tensor_at(to, n, h, 0);
+            const real *x = tensor_at(from, n - first, h, 0);
+            real *y = tensor_at(to, n - first, h, 0);
 #pragma omp simd
             for (size_t i = 0; i < row; i++) y[i] = on[i] ? x[i] : 0;
         }
     }
+}
+
+struct tensor op_input(const struct op *op, const struct op_run *run, size_t first, size_t last,
+                       real *room) {
+    if (!op->maker) return tensor_from(&op->x[0], first);
+    struct tensor x = op->x[0];
+    x.data = room;
+    op->maker->type->remake(op->maker, run, first, last, &x);
+    return x;
+}
+
+size_t op_input_room(const struct op *op, size_t N, size_t pieces) {
+    return op->maker ? op_bytes((N + pieces - 1) / pieces * op->x[0].image, sizeof(real)) : 0;
+}
+
+static void remake_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    struct tensor y = tensor_from(&op->y, p.first);
+    op->type->remake(op, run, p.first, p.last, &y);
+}
+
+void op_remake(const struct op *op, const struct op_run *run) {
+    op_each_piece(op, run, run->N, op_pieces(run->N), remake_piece);
 }
 
 double *op_zeroed(const struct op_run *run, size_t n) {

@@ -46,7 +46,7 @@ struct op {
     struct tensor x[OP_INPUTS], y;
     struct tensor dx[OP_INPUTS], dy;
     bool dx_adds[OP_INPUTS]; /* dx is a share; the graph adds it to the value's gradient */
-    int remakes[OP_INPUTS], remakes_n; /* ops whose y is made again before this one's backward */
+    const struct op *maker;  /* makes x[0] again for the backward pass; NULL: it is still there */
 
     struct conv_shape conv;
     const struct conv_kernel *kernel, *kernel_single; /* conv: for a batch, for one example */
@@ -76,7 +76,7 @@ struct op_run {
 /* What an op's backward pass reads of an activation. */
 enum op_reads {
     READS_NOT,
-    READS_FOR_PARAMS, /* in backward_params and backward_g2 alone: dx may be written over it */
+    READS_PIECES, /* by op_input: of its one input */
     READS
 };
 
@@ -90,8 +90,8 @@ struct op_type {
     bool view;              /* y is x under another shape */
     bool in_place;          /* y may be written over x, which backward does not read */
     bool in_place_backward; /* dx[0] may be written over dy */
-    enum op_reads reads_x;  /* of all its inputs */
-    bool reads_y;           /* backward does */
+    enum op_reads reads_x;  /* backward, of its inputs */
+    bool reads_y;           /* backward, its output */
     size_t switch_bytes;    /* an op with kinks: per element of y, which side it is on, kept by
                                NET_BATCH and obeyed by NET_SWITCHED */
 
@@ -100,9 +100,10 @@ struct op_type {
     /* Bytes that any one call below needs for up to N examples. NULL: none. */
     size_t (*scratch)(const struct op *op, size_t N, int threads);
     void (*forward)(const struct op *op, const struct op_run *run);
-    /* y as the last `forward` made it, bit for bit, from x and the state alone: y need not be kept
-     * for the backward pass. NULL: cannot, or it would take too long. */
-    void (*remake)(const struct op *op, const struct op_run *run);
+    /* Examples [first, last) of y as the last `forward` made them, bit for bit, from x and the state
+     * alone, into `y` from its beginning. NULL: cannot, or it would take too long. */
+    void (*remake)(const struct op *op, const struct op_run *run, size_t first, size_t last,
+                   const struct tensor *y);
     /* Gradients by its parameters, overwritten. Comes before backward_data. NULL: has none. */
     void (*backward_params)(const struct op *op, const struct op_run *run);
     /* Gradients by its parameters in pieces to op_take, while they are in cache. Comes after
@@ -176,10 +177,19 @@ static inline void *op_switches(const struct op *op, const struct op_run *run, s
     return run->switches + op->switches + n * op->y.H * op->y.W * op->y.C * op->type->switch_bytes;
 }
 
-/* For rectifiers, with a byte each: on where y > 0; and to = from where on, else 0. */
+/* For rectifiers, with a byte each: on where y > 0; and to = from where on, else 0, of the examples
+ * [first, last), with which both tensors begin. */
 void op_switches_keep(const struct op *op, const struct op_run *run, struct piece p);
-void op_switches_obey(const struct op *op, const struct op_run *run, const struct tensor *from,
-                      const struct tensor *to, struct piece p);
+void op_switches_obey(const struct op *op, const struct op_run *run, size_t first, size_t last,
+                      const struct tensor *from, const struct tensor *to);
+
+/* Examples [first, last) of x[0] for the backward pass, made again in `room` where they were not
+ * kept; and the bytes of room for any of so many pieces of N examples. */
+struct tensor op_input(const struct op *op, const struct op_run *run, size_t first, size_t last,
+                       real *room);
+size_t op_input_room(const struct op *op, size_t N, size_t pieces);
+/* All of y, where the last forward pass had it. */
+void op_remake(const struct op *op, const struct op_run *run);
 
 /* The first n doubles of the scratch, set to 0. */
 double *op_zeroed(const struct op_run *run, size_t n);

@@ -1,11 +1,11 @@
 /* Where every tensor of a graph lies: see graph.h.
  *
- * What the backward pass reads is kept for it, except what an op can make again from what it keeps
- * (a normalization: from its input), which is made again just before its first use there (Chen et
- * al. 2016, arXiv 1604.06174, for cheap ops alone). Views and what works in place share their
- * input's memory. Gradients live from the last reader of their activation (the first in backward
- * order) to its producer. Where an activation has several readers, each but the first writes a
- * share of its own that is added at once.
+ * What the backward pass reads is kept for it, but for what an op can make again from what it keeps
+ * (a normalization: from its input) for readers that ask for it a piece at a time (Chen et al. 2016,
+ * arXiv 1604.06174, with cheap ops alone). Views and what works in place share their input's memory.
+ * Gradients live from the last reader of their activation (the first in backward order) to its
+ * producer. Where an activation has several readers, each but the first writes a share of its own
+ * that is added at once.
  *
  * All that is not kept lies in one workspace: the largest first, each as low as it fits among those
  * that live at the same time (Pisarchyk and Lee 2020, arXiv 2001.03288). So a chain of any depth
@@ -65,36 +65,29 @@ static void share(struct graph *g) {
     }
 }
 
-/* Times of a pass, in its own order; empty where first > last. */
+/* Times of a training step, [first, last]: forward, an op's time is its index; then comes the loss,
+ * and backward the ops in reverse. */
 struct span {
     int first, last;
 };
 
-/* Forward, an op's time is its index. Backward, the loss is at 0, then each op has a time for the
- * gradients by its parameters and the next for those by its inputs. */
-static int params_time(const struct graph *g, size_t op) {
-    return 1 + 2 * (int)(g->ops_n - 1 - op);
+static int loss_time(const struct graph *g) {
+    return (int)g->ops_n;
 }
 
-static int data_time(const struct graph *g, size_t op) {
-    return params_time(g, op) + 1;
+static int backward_time(const struct graph *g, int op) {
+    return 2 * (int)g->ops_n - op;
 }
-
-static const struct span NEVER = {INT_MAX, -1};
 
 static void extend(struct span *s, int first, int last) {
     if (s->first > first) s->first = first;
     if (s->last < last) s->last = last;
 }
 
-static bool meet(struct span a, struct span b) {
-    return a.first <= b.last && b.first <= a.last;
-}
-
 /* A part of the workspace, and when it is in use. */
 struct stretch {
     size_t reals, *offset;
-    struct span forward, backward;
+    struct span span;
 };
 
 struct plan {
@@ -113,7 +106,7 @@ static size_t first_fit(const struct stretch *placed, size_t n, const struct str
         moved = false;
         for (size_t i = 0; i < n; i++) {
             const struct stretch *p = &placed[i];
-            bool same_time = meet(p->forward, s->forward) || meet(p->backward, s->backward);
+            bool same_time = p->span.first <= s->span.last && s->span.first <= p->span.last;
             bool same_place = *p->offset < offset + s->reals && offset < *p->offset + p->reals;
             if (!same_time || !same_place) continue;
             offset = *p->offset + p->reals;
@@ -148,45 +141,39 @@ static bool is_head(const struct graph *g, int value) {
     return false;
 }
 
-/* Somebody may read it at any time after the forward pass, or it is not made by it. */
+/* Somebody may read it at any time after the forward pass, or the forward pass does not make it. */
 static bool is_public(const struct graph *g, int v) {
     const struct value *value = &g->values[v];
     return value->producer < 0 || value->kept || value->halo > 0 || v == g->output ||
            v == graph_representation(g) || is_head(g, v);
 }
 
-/* The activation v and all that share its memory. */
-struct chain {
-    struct span forward, backward;
-    int reader; /* the last op that reads it in its backward pass: the first there; -1: none */
-    int maker;  /* the op that can make it again; -1: none */
-    bool stays; /* somebody else reads it, or it cannot be made again */
-};
-
-static struct chain chain_of(const struct graph *g, int v) {
-    struct chain c = {NEVER, NEVER, -1, -1, false};
-    bool read = false, made_otherwise = false;
+/* The activation v and all that share its memory: when the forward pass needs it. */
+static struct span needed(const struct graph *g, int v) {
+    struct span s = {INT_MAX, -1};
     for (size_t u = 0; u < g->values_n; u++)
-        if (g->values[u].stored_in == v) c.stays |= is_public(g, (int)u);
-    for (size_t i = 0; i < g->ops_n; i++) {
-        const struct op_type *type = g->ops[i].type;
-        for (int j = 0; j < type->inputs; j++) {
-            if (g->values[g->ops[i].in[j]].stored_in != v) continue;
-            extend(&c.forward, (int)i, (int)i);
-            if (type->reads_x == READS_NOT) continue;
-            bool briefly = type->reads_x == READS_FOR_PARAMS;
-            extend(&c.backward, params_time(g, i), briefly ? params_time(g, i) : data_time(g, i));
-            c.reader = (int)i;
-            read = true;
-        }
-        if (g->values[g->ops[i].out].stored_in != v) continue;
-        extend(&c.forward, (int)i, (int)i);
-        read |= type->reads_y;
-        if (type->remake) c.maker = (int)i;
-        made_otherwise |= !type->remake && !type->view;
+        if (g->values[u].stored_in == v) extend(&s, g->values[u].producer, g->values[u].last);
+    return s;
+}
+
+/* Whether the backward pass must find the activation v where it is. */
+static bool must_stay(const struct graph *g, int v) {
+    bool read = false, in_pieces = true, alone = true;
+    for (int u = 0; u < (int)g->values_n; u++) {
+        if (g->values[u].stored_in != v) continue;
+        if (is_public(g, u)) return true;
+        alone &= u == v;
     }
-    c.stays |= read && (c.maker < 0 || made_otherwise);
-    return c;
+    for (size_t i = 0; i < g->ops_n; i++) {
+        const struct op *op = &g->ops[i];
+        if (op->type->reads_y && g->values[op->out].stored_in == v) return true;
+        for (int j = 0; j < op->type->inputs; j++) {
+            if (g->values[op->in[j]].stored_in != v) continue;
+            read |= op->type->reads_x != READS_NOT;
+            in_pieces &= op->type->reads_x != READS;
+        }
+    }
+    return read && !(in_pieces && alone && g->ops[g->values[v].producer].type->remake);
 }
 
 /* The reals of what is kept, one after the other; the others go into the plan. Shared memory is
@@ -197,29 +184,37 @@ static size_t place_activations(struct graph *g, struct plan *plan, size_t *offs
         struct value *value = &g->values[v];
         value->x = tensor_of(value, value->halo);
         if (value->stored_in != (int)v) continue;
-        struct chain c = chain_of(g, (int)v);
         size_t reals = tensor_reals(g, &value->x);
-        value->passing = !c.stays;
-        if (c.stays) {
-            offsets[v] = total;
-            total += reals;
+        value->passing = !must_stay(g, (int)v);
+        if (value->passing) {
+            plan_add(plan, (struct stretch){reals, &offsets[v], needed(g, (int)v)});
             continue;
         }
-        plan_add(plan, (struct stretch){reals, &offsets[v], c.forward, c.backward});
-        if (c.reader >= 0) g->ops[c.reader].remakes[g->ops[c.reader].remakes_n++] = c.maker;
+        offsets[v] = total;
+        total += reals;
     }
     return total;
 }
 
+/* Who makes what is read again. */
+static void set_makers(struct graph *g) {
+    for (size_t i = 0; i < g->ops_n; i++) {
+        struct op *op = &g->ops[i];
+        const struct value *x = &g->values[op->in[0]];
+        if (op->type->reads_x == READS_PIECES && g->values[x->stored_in].passing)
+            op->maker = &g->ops[x->producer];
+    }
+}
+
 /* The gradient of value v and of all that share its memory. */
 static struct span lifetime(const struct graph *g, size_t v) {
-    struct span s = NEVER;
+    struct span s = {INT_MAX, -1};
     for (size_t u = 0; u < g->values_n; u++) {
         const struct value *value = &g->values[u];
         if (value->grad_in != (int)v || !value->wants_grad) continue;
         bool head = is_head(g, (int)u);
-        extend(&s, head || (int)u == g->output ? 0 : data_time(g, (size_t)value->last),
-               head ? data_time(g, 0) : data_time(g, (size_t)value->producer));
+        extend(&s, head || (int)u == g->output ? loss_time(g) : backward_time(g, value->last),
+               backward_time(g, head ? 0 : value->producer));
     }
     return s;
 }
@@ -232,18 +227,18 @@ static void place_gradients(struct graph *g, struct plan *plan, size_t *offsets,
         struct value *value = &g->values[v];
         value->dx = tensor_of(value, 0);
         if (value->grad_in == (int)v && value->wants_grad)
-            plan_add(plan, (struct stretch){tensor_reals(g, &value->dx), &offsets[v], NEVER,
-                                            lifetime(g, v)});
+            plan_add(plan,
+                     (struct stretch){tensor_reals(g, &value->dx), &offsets[v], lifetime(g, v)});
     }
     for (size_t i = g->ops_n; i-- > 0;)
         for (int j = 0; j < g->ops[i].type->inputs; j++) {
             int v = g->ops[i].in[j];
-            struct span now = {data_time(g, i), data_time(g, i)};
+            struct span now = {backward_time(g, (int)i), backward_time(g, (int)i)};
             if (!g->values[v].wants_grad) continue;
             g->ops[i].dx_adds[j] = written[v];
             if (written[v])
                 plan_add(plan, (struct stretch){tensor_reals(g, &g->values[v].dx),
-                                                &shares[i * OP_INPUTS + (size_t)j], NEVER, now});
+                                                &shares[i * OP_INPUTS + (size_t)j], now});
             written[v] = true;
         }
     free(written);
@@ -347,6 +342,7 @@ int graph_allocate(struct graph *g, struct error *e) {
     if (!plan.stretches) abort();
     share(g);
     size_t activations_n = place_activations(g, &plan, offsets);
+    set_makers(g);
     place_gradients(g, &plan, gradients, shares);
     int status = arenas_get(g, activations_n, plan_solve(&plan), e);
     if (!status) set_tensors(g, offsets, gradients, shares);

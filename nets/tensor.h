@@ -22,4 +22,11 @@ static inline real *tensor_at(const struct tensor *t, size_t n, size_t h, size_t
     return t->data + n * t->image + (h + t->halo) * t->row + (w + t->halo) * t->C;
 }
 
+/* The same from example n on. */
+static inline struct tensor tensor_from(const struct tensor *t, size_t n) {
+    struct tensor from = *t;
+    from.data += n * t->image;
+    return from;
+}
+
 #endif

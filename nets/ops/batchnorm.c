@@ -103,18 +103,17 @@ static void running_statistics(const struct op *op, const struct op_run *run) {
                     (double)buffer(op, run, RUNNING_VAR)[c]);
 }
 
-static void remake_piece(const struct op *op, const struct op_run *run, struct piece p) {
+static void batchnorm_remake(const struct op *op, const struct op_run *run, size_t first,
+                             size_t last, const struct tensor *y) {
     struct pass_norm k = coefficients(op, run);
-    run->pass->norm(&op->x[0], &k, &op->y, p.first, p.last);
-    if (op->options.relu && run->mode == NET_SWITCHED) op_switches_obey(op, run, &op->y, &op->y, p);
-}
-
-static void batchnorm_remake(const struct op *op, const struct op_run *run) {
-    op_each_piece(op, run, run->N, op_pieces(run->N), remake_piece);
+    struct tensor x = tensor_from(&op->x[0], first);
+    run->pass->norm(&x, &k, y, 0, last - first);
+    if (op->options.relu && run->mode == NET_SWITCHED) op_switches_obey(op, run, first, last, y, y);
 }
 
 static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    remake_piece(op, run, p);
+    struct tensor y = tensor_from(&op->y, p.first);
+    batchnorm_remake(op, run, p.first, p.last, &y);
     if (op->options.relu && run->mode == NET_BATCH) op_switches_keep(op, run, p);
 }
 
@@ -129,8 +128,9 @@ static void batchnorm_forward(const struct op *op, const struct op_run *run) {
 /* With switches dy becomes g here, before all that reads it. */
 static void sums_piece(const struct op *op, const struct op_run *run, struct piece p) {
     struct pass_norm k = coefficients(op, run);
+    struct tensor dy = tensor_from(&op->dy, p.first);
     if (op->options.relu && run->mode == NET_SWITCHED)
-        op_switches_obey(op, run, &op->dy, &op->dy, p);
+        op_switches_obey(op, run, p.first, p.last, &dy, &dy);
     run->pass->norm_sums(&op->x[0], &op->dy, &k, p.first, p.last,
                          (double *)run->scratch + p.index * 2 * op->y.C);
 }

@@ -69,8 +69,8 @@ static size_t gram_scratch(const struct op *op) {
     return gram_reals(op) ? gram_reals(op) + gram_choose()->scratch(&op->conv, &op->y) : 0;
 }
 
-/* Scratch: for each thread a kernel's own or the Gram matrices', then weight gradients; the bias, whose
- * turn comes after the weights', uses the same bytes for its sums. */
+/* Scratch: for each thread a kernel's own or the Gram matrices', and a piece of x; then weight
+ * gradients. The bias, whose turn comes after the weights', uses the same bytes for its sums. */
 static size_t kernel_bytes(const struct op *op) {
     size_t most = op->kernel->scratch(&op->conv, &op->x[0], &op->y);
     size_t single = op->kernel_single->scratch(&op->conv, &op->x[0], &op->y);
@@ -90,21 +90,29 @@ static size_t gradient_pieces(const struct op *op, size_t N) {
     return pieces < most ? pieces : most;
 }
 
+static size_t thread_bytes(const struct op *op, size_t N) {
+    return kernel_bytes(op) + op_input_room(op, N, gradient_pieces(op, N));
+}
+
 static size_t conv_layer_scratch(const struct op *op, size_t N, int threads) {
     size_t tiles = gradient_pieces(op, N);
     if (tiles < (size_t)threads) tiles = (size_t)threads; /* one each for single examples */
-    size_t weights = (size_t)threads * kernel_bytes(op) + tiles * gradient_bytes(op);
+    size_t weights = (size_t)threads * thread_bytes(op, N) + tiles * gradient_bytes(op);
     size_t rows = OP_PIECES + 1 + (size_t)threads;
     size_t bias = op_bytes(rows * op->conv.O, sizeof(double));
     return weights > bias ? weights : bias;
 }
 
 static real *kernel_scratch(const struct op *op, const struct op_run *run, int thread) {
-    return (real *)(run->scratch + (size_t)thread * kernel_bytes(op));
+    return (real *)(run->scratch + (size_t)thread * thread_bytes(op, run->N));
+}
+
+static real *input_room(const struct op *op, const struct op_run *run, int thread) {
+    return (real *)(run->scratch + (size_t)thread * thread_bytes(op, run->N) + kernel_bytes(op));
 }
 
 static real *gradient_scratch(const struct op *op, const struct op_run *run, size_t i) {
-    return (real *)(run->scratch + (size_t)run->threads * kernel_bytes(op) +
+    return (real *)(run->scratch + (size_t)run->threads * thread_bytes(op, run->N) +
                     i * gradient_bytes(op));
 }
 
@@ -126,8 +134,10 @@ static void conv_layer_forward(const struct op *op, const struct op_run *run) {
 
 static void weights_piece(const struct op *op, const struct op_run *run, struct piece p) {
     real *dw = p.index ? gradient_scratch(op, run, p.index) : op_grad(op, run, WEIGHT);
+    struct tensor x = op_input(op, run, p.first, p.last, input_room(op, run, p.thread));
+    struct tensor dy = tensor_from(&op->dy, p.first);
     memset(dw, 0, conv_weights(&op->conv) * sizeof *dw);
-    op->kernel->backward_weights(&op->conv, &op->x[0], &op->dy, dw, p.first, p.last,
+    op->kernel->backward_weights(&op->conv, &x, &dy, dw, 0, p.last - p.first,
                                  kernel_scratch(op, run, p.thread));
 }
 
@@ -163,7 +173,10 @@ static double gram_g2(const struct op *op, const struct op_run *run, size_t n, i
     const struct gram *g = gram_choose();
     real *scratch = kernel_scratch(op, run, thread) + gram_reals(op);
     real *gram = run->passes > 1 ? op_kept(op, run, n) : kernel_scratch(op, run, thread);
-    if (run->kept_for == 0) g->inputs(&op->conv, &op->x[0], &op->y, n, gram, scratch);
+    if (run->kept_for == 0) {
+        struct tensor x = op_input(op, run, n, n + 1, input_room(op, run, thread));
+        g->inputs(&op->conv, &x, &op->y, 0, gram, scratch);
+    }
     return g->norm(&op->dy, n, gram, scratch);
 }
 
@@ -171,11 +184,13 @@ static double weights_g2(const struct op *op, const struct op_run *run, size_t n
     const struct conv_kernel *kernel = op->kernel_single;
     real *scratch = kernel_scratch(op, run, thread);
     if (gram_pays(op, (double)run->passes)) return gram_g2(op, run, n, thread);
-    if (kernel->squares) return kernel->squares(&op->conv, &op->x[0], &op->dy, n, scratch);
+    struct tensor x = op_input(op, run, n, n + 1, input_room(op, run, thread));
+    struct tensor dy = tensor_from(&op->dy, n);
+    if (kernel->squares) return kernel->squares(&op->conv, &x, &dy, 0, scratch);
     size_t count = conv_weights(&op->conv);
     real *dw = gradient_scratch(op, run, (size_t)thread);
     memset(dw, 0, count * sizeof *dw);
-    kernel->backward_weights(&op->conv, &op->x[0], &op->dy, dw, n, n + 1, scratch);
+    kernel->backward_weights(&op->conv, &x, &dy, dw, 0, 1, scratch);
     return run->pass->sum_squares(dw, count);
 }
 
@@ -212,7 +227,7 @@ const struct op_type op_conv = {
     .doc = "Two-dimensional convolution: square kernel, stride, zero padding, optional bias.",
     .inputs = 1,
     .begins_layer = true,
-    .reads_x = READS_FOR_PARAMS,
+    .reads_x = READS_PIECES,
     .shape = conv_layer_shape,
     .scratch = conv_layer_scratch,
     .forward = conv_layer_forward,

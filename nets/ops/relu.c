@@ -9,8 +9,9 @@ static int relu_shape(struct graph *g, struct op *op, struct value *y, struct er
 }
 
 static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    struct tensor x = tensor_from(&op->x[0], p.first), y = tensor_from(&op->y, p.first);
     if (run->mode == NET_SWITCHED)
-        op_switches_obey(op, run, &op->x[0], &op->y, p);
+        op_switches_obey(op, run, p.first, p.last, &x, &y);
     else
         run->pass->relu(&op->x[0], &op->y, p.first, p.last);
     if (run->mode == NET_BATCH) op_switches_keep(op, run, p);
@@ -21,8 +22,9 @@ static void relu_forward(const struct op *op, const struct op_run *run) {
 }
 
 static void data_piece(const struct op *op, const struct op_run *run, struct piece p) {
+    struct tensor dy = tensor_from(&op->dy, p.first), dx = tensor_from(&op->dx[0], p.first);
     if (run->mode == NET_SWITCHED)
-        op_switches_obey(op, run, &op->dy, &op->dx[0], p);
+        op_switches_obey(op, run, p.first, p.last, &dy, &dx);
     else
         run->pass->relu_backward(&op->y, &op->dy, &op->dx[0], p.first, p.last);
 }
