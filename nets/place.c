@@ -55,7 +55,8 @@ static void share(struct graph *g) {
         if (x->halo < op_halo(op)) x->halo = op_halo(op);
         bool alone = x->consumers == 1;
         bool view = op->type->view && y->halo == 0;
-        if (alone && (view || op->type->in_place_backward)) x->grad_in = y->grad_in;
+        bool back_over = op->type->in_place_backward || op->dx_over_dy;
+        if (alone && (view || back_over)) x->grad_in = y->grad_in;
         bool spare = x->producer >= 0 && !g->ops[x->producer].type->view;
         bool over = op->type->in_place && spare && !x->kept;
         if (alone && (view || over)) {

@@ -37,31 +37,33 @@ static void look(const struct measure_context *c, int32_t *labels, bool *alive) 
     }
 }
 
-static void fill(const struct net *net, const bool *alive, double *dead) {
+/* `channels`: how many each layer has. */
+static void fill(const struct net *net, const bool *alive, size_t *channels, double *dead) {
     const struct tensor *y;
-    size_t layers, layer;
+    size_t layers, layer, at = 0;
     net_layers(net, &layers);
-    for (size_t l = 0; l < layers; l++) {
-        size_t channels = 0, none = 0, at = 0;
-        for (size_t i = 0; net_rectified(net, i, &y, &layer); at += y->C, i++) {
-            if (layer != l) continue;
-            channels += y->C;
-            for (size_t c = 0; c < y->C; c++) none += !alive[at + c];
-        }
-        dead[l] = channels ? (double)none / (double)channels : NAN;
+    memset(dead, 0, layers * sizeof *dead);
+    for (size_t i = 0; net_rectified(net, i, &y, &layer); i++, at += y->C) {
+        channels[layer] += y->C;
+        for (size_t c = 0; c < y->C; c++) dead[layer] += !alive[at + c];
     }
+    for (size_t l = 0; l < layers; l++) dead[l] = channels[l] ? dead[l] / (double)channels[l] : NAN;
 }
 
 static int dead_units(const struct measure_context *c, double *const *out, struct error *e) {
     bool *alive = calloc(channels_count(c->net) + 1, sizeof *alive);
     int32_t *labels = malloc(c->test.batch * sizeof *labels);
-    bool there = alive && labels;
+    size_t layers;
+    net_layers(c->net, &layers);
+    size_t *channels = calloc(layers + 1, sizeof *channels);
+    bool there = alive && labels && channels;
     if (there) {
         look(c, labels, alive);
-        fill(c->net, alive, out[0]);
+        fill(c->net, alive, channels, out[0]);
     }
     free(alive);
     free(labels);
+    free(channels);
     return there ? STATUS_OK
                  : error_set(e, STATUS_FAILED, "out of memory for the flags of the channels");
 }

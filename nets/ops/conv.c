@@ -18,6 +18,7 @@
 
 enum { WEIGHT, BIAS };
 static const size_t GRADIENT_BYTES = 8 << 20; /* of all pieces together */
+enum { OVER_PIXELS = 4096 }; /* of dx at a time: a kernel's preparing its weights is 1 % of that */
 
 static int out_size(size_t in, const struct conv_shape *s, size_t *out) {
     if (in + 2 * s->pad < s->R) return STATUS_USAGE;
@@ -40,6 +41,7 @@ static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, str
                          "use larger images or a shallower network",
                          x->H, x->W, o->kernel, o->kernel);
     y->C = o->outputs;
+    op->dx_over_dy = y->H == x->H && y->W == x->W && y->C == x->C;
     op->kernel = conv_choose(&op->conv, y->H * y->W, false);
     op->kernel_single = conv_choose(&op->conv, y->H * y->W, true);
     size_t taps = o->kernel * o->kernel, fan_in = x->C * taps, fan_out = o->outputs * taps;
@@ -90,8 +92,23 @@ static size_t gradient_pieces(const struct op *op, size_t N) {
     return pieces < most ? pieces : most;
 }
 
+/* How many images of dx are at a time on their way over dy. */
+static size_t images_over(const struct op *op, size_t N) {
+    size_t pixels = op->y.H * op->y.W, images = (OVER_PIXELS + pixels - 1) / pixels;
+    return images < N ? images : N;
+}
+
+/* A piece of x that is made again, or of dx on its way over dy. */
+static size_t piece_bytes(const struct op *op, size_t N) {
+    size_t x = op_input_room(op, N, gradient_pieces(op, N));
+    size_t dx = op->dx_over_dy
+                    ? op_bytes(images_over(op, N) * op->y.H * op->y.W * op->y.C, sizeof(real))
+                    : 0;
+    return x > dx ? x : dx;
+}
+
 static size_t thread_bytes(const struct op *op, size_t N) {
-    return kernel_bytes(op) + op_input_room(op, N, gradient_pieces(op, N));
+    return kernel_bytes(op) + piece_bytes(op, N);
 }
 
 static size_t conv_layer_scratch(const struct op *op, size_t N, int threads) {
@@ -107,7 +124,7 @@ static real *kernel_scratch(const struct op *op, const struct op_run *run, int t
     return (real *)(run->scratch + (size_t)thread * thread_bytes(op, run->N));
 }
 
-static real *input_room(const struct op *op, const struct op_run *run, int thread) {
+static real *piece_room(const struct op *op, const struct op_run *run, int thread) {
     return (real *)(run->scratch + (size_t)thread * thread_bytes(op, run->N) + kernel_bytes(op));
 }
 
@@ -134,7 +151,7 @@ static void conv_layer_forward(const struct op *op, const struct op_run *run) {
 
 static void weights_piece(const struct op *op, const struct op_run *run, struct piece p) {
     real *dw = p.index ? gradient_scratch(op, run, p.index) : op_grad(op, run, WEIGHT);
-    struct tensor x = op_input(op, run, p.first, p.last, input_room(op, run, p.thread));
+    struct tensor x = op_input(op, run, p.first, p.last, piece_room(op, run, p.thread));
     struct tensor dy = tensor_from(&op->dy, p.first);
     memset(dw, 0, conv_weights(&op->conv) * sizeof *dw);
     op->kernel->backward_weights(&op->conv, &x, &dy, dw, 0, p.last - p.first,
@@ -165,8 +182,22 @@ static void data_piece(const struct op *op, const struct op_run *run, struct pie
                               p.last, kernel_scratch(op, run, p.thread));
 }
 
+/* dx over dy, by way of the scratch. */
+static void data_piece_over(const struct op *op, const struct op_run *run, struct piece p) {
+    struct tensor dx = op->dx[0];
+    dx.data = piece_room(op, run, p.thread);
+    for (size_t n = p.first, count; n < p.last; n += count) {
+        struct tensor dy = tensor_from(&op->dy, n);
+        count = images_over(op, p.last - n);
+        op->kernel->backward_data(&op->conv, &dy, op_param(op, run, WEIGHT), &dx, 0, count,
+                                  kernel_scratch(op, run, p.thread));
+        memcpy(dy.data, dx.data, count * dx.image * sizeof *dx.data);
+    }
+}
+
 static void conv_layer_backward_data(const struct op *op, const struct op_run *run) {
-    op_each_piece(op, run, run->N, image_pieces(run), data_piece);
+    bool over = op->dx[0].data == op->dy.data;
+    op_each_piece(op, run, run->N, image_pieces(run), over ? data_piece_over : data_piece);
 }
 
 static double gram_g2(const struct op *op, const struct op_run *run, size_t n, int thread) {
@@ -174,7 +205,7 @@ static double gram_g2(const struct op *op, const struct op_run *run, size_t n, i
     real *scratch = kernel_scratch(op, run, thread) + gram_reals(op);
     real *gram = run->passes > 1 ? op_kept(op, run, n) : kernel_scratch(op, run, thread);
     if (run->kept_for == 0) {
-        struct tensor x = op_input(op, run, n, n + 1, input_room(op, run, thread));
+        struct tensor x = op_input(op, run, n, n + 1, piece_room(op, run, thread));
         g->inputs(&op->conv, &x, &op->y, 0, gram, scratch);
     }
     return g->norm(&op->dy, n, gram, scratch);
@@ -184,7 +215,7 @@ static double weights_g2(const struct op *op, const struct op_run *run, size_t n
     const struct conv_kernel *kernel = op->kernel_single;
     real *scratch = kernel_scratch(op, run, thread);
     if (gram_pays(op, (double)run->passes)) return gram_g2(op, run, n, thread);
-    struct tensor x = op_input(op, run, n, n + 1, input_room(op, run, thread));
+    struct tensor x = op_input(op, run, n, n + 1, piece_room(op, run, thread));
     struct tensor dy = tensor_from(&op->dy, n);
     if (kernel->squares) return kernel->squares(&op->conv, &x, &dy, 0, scratch);
     size_t count = conv_weights(&op->conv);
