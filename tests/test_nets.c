@@ -1,7 +1,8 @@
 /* Every architecture of the registry, small: gradients by finite differences, per-example squared
- * gradients, the same bits for any number of threads, no allocation while training, names and
- * layouts of PyTorch, impossible shapes refused in a sentence. */
+ * gradients, the same bits for any number of threads and with or without shared memory, no allocation
+ * while training, names and layouts of PyTorch, impossible shapes refused in a sentence. */
 #include "analysis/measures/fisher_trace.h"
+#include "nets/graph.h"
 #include "tests/net_fixture.h"
 
 enum { K = 5, BATCH = 9 };
@@ -53,19 +54,26 @@ static const struct {
 };
 enum { CASES_N = sizeof CASES / sizeof *CASES };
 
-static struct net *make(size_t i, int threads) {
+static struct net *make_as(const struct arch *arch, size_t i, int threads) {
     struct error e = {0};
-    struct net *net = net_make_many(arch_find(CASES[i].arch), CASES[i].values, CASES[i].inputs, K,
-                                    BATCH, threads, &e);
+    struct net *net = net_make_many(arch, CASES[i].values, CASES[i].inputs, K, BATCH, threads, &e);
     if (!net) fail_msg("%s", e.text);
     net_init(net, 3);
     return net;
 }
 
-static struct net *make_shaken(size_t i, int threads) {
-    struct net *net = make(i, threads);
+static struct net *make(size_t i, int threads) {
+    return make_as(arch_find(CASES[i].arch), i, threads);
+}
+
+static void shake(struct net *net, size_t i) {
     params_shake(net, 4);
     inputs_fill(net, CASES[i].inputs, BATCH, 5);
+}
+
+static struct net *make_shaken(size_t i, int threads) {
+    struct net *net = make(i, threads);
+    shake(net, i);
     return net;
 }
 
@@ -203,6 +211,122 @@ static void evaluation_changes_neither_parameters_nor_statistics(void **unused) 
         free(g2);
         free(buffers);
         free(params);
+        net_free(net);
+    }
+}
+
+/* ---- what shares memory, beside the same network in which nothing does ---- */
+
+static const struct arch *within; /* the architecture that apart_build builds */
+
+/* A tap stays as it is, and what others read too is never worked on in place. */
+static int apart_build(struct graph *g, const struct settings *s, struct error *e) {
+    int status = within->build(g, s, e);
+    for (size_t v = 0; v < g->values_n && !status; v++) {
+        g->values[v].kept = true;
+        g->values[v].consumers++;
+    }
+    return status;
+}
+
+static struct net *make_apart(size_t i) {
+    within = arch_find(CASES[i].arch);
+    struct arch apart = *within;
+    apart.build = apart_build;
+    struct net *net = make_as(&apart, i, 1);
+    shake(net, i);
+    return net;
+}
+
+static size_t row_reals(const struct tensor *t) {
+    return t->W * t->C;
+}
+
+static void rows_compare(const struct tensor *a, const struct tensor *b, size_t N) {
+    for (size_t n = 0; n < N; n++)
+        for (size_t h = 0; h < a->H; h++)
+            assert_memory_equal(tensor_at(a, n, h, 0), tensor_at(b, n, h, 0),
+                                row_reals(a) * sizeof(real));
+}
+
+static void spoil(const struct tensor *t, size_t N) {
+    for (size_t n = 0; n < N; n++)
+        for (size_t h = 0; h < t->H; h++)
+            for (size_t i = 0; i < row_reals(t); i++) tensor_at(t, n, h, 0)[i] = NAN;
+}
+
+/* Rectified activations are the same; those that are not kept are destroyed: how many. */
+static size_t rectified_compare(struct net *net, struct net *apart, size_t N) {
+    const struct tensor *y, *expected;
+    size_t layer, other, lost = 0;
+    for (size_t i = 0; net_rectified(net, i, &y, &layer); i++) {
+        assert_true(net_rectified(apart, i, &expected, &other) && layer == other);
+        rows_compare(y, expected, N);
+        spoil(y, N);
+        net_rectified(net, i, &y, &layer);
+        if (isnan(tensor_at(y, 0, 0, 0)[0])) { /* kept, then: put it back */
+            for (size_t n = 0; n < N; n++)
+                for (size_t h = 0; h < y->H; h++)
+                    memcpy(tensor_at(y, n, h, 0), tensor_at(expected, n, h, 0),
+                           row_reals(y) * sizeof(real));
+            continue;
+        }
+        rows_compare(y, expected, N);
+        spoil(y, N);
+        lost++;
+    }
+    return lost;
+}
+
+static void losses_set(struct net *net, size_t i, size_t N) {
+    int32_t labels[BATCH];
+    labels_fill(labels, N, K);
+    net_loss(net, labels, N);
+    for (size_t m = 0; CASES[i].inputs[m].name; m++)
+        if (net_has_head(net, m)) net_head_loss(net, m, labels, N, 0.5);
+}
+
+/* Forward, and several backward passes from it. */
+static size_t passes_compare(struct net *net, struct net *apart, size_t i, size_t N,
+                             enum net_mode mode) {
+    size_t lost = 0, layers;
+    net_forward(net, N, mode);
+    net_forward(apart, N, mode);
+    rows_compare(net_logits(net), net_logits(apart), N);
+    rows_compare(net_representation(net), net_representation(apart), N);
+    lost = rectified_compare(net, apart, N);
+    for (int pass = 0; pass < 2; pass++) {
+        losses_set(net, i, N);
+        losses_set(apart, i, N);
+        net_backward(net, N);
+        net_backward(apart, N);
+        assert_memory_equal(net_grads(net), net_grads(apart), net_params_count(net) * sizeof(real));
+    }
+    if (mode != NET_EVAL) return lost;
+    double g2[BATCH * LAYERS_MOST], g2_apart[BATCH * LAYERS_MOST];
+    losses_set(net, i, N);
+    losses_set(apart, i, N);
+    net_backward_g2(net, N, g2);
+    net_backward_g2(apart, N, g2_apart);
+    net_layers(net, &layers);
+    assert_memory_equal(g2, g2_apart, N * layers * sizeof *g2);
+    return lost;
+}
+
+static void memory_that_is_shared_changes_no_bit(void **unused) {
+    (void)unused;
+    static const enum net_mode modes[] = {NET_TRAIN, NET_EVAL, NET_BATCH, NET_SWITCHED};
+    for (size_t i = 0; i < CASES_N; i++) {
+        struct net *net = make_shaken(i, 1), *apart = make_apart(i);
+        size_t lost = 0;
+        for (size_t N = BATCH; N > BATCH - 3; N -= 2)
+            for (size_t m = 0; m < sizeof modes / sizeof *modes; m++)
+                lost += passes_compare(net, apart, i, N, modes[m]);
+        bool again = !strncmp(CASES[i].arch, "allcnn", 6) || !strcmp(CASES[i].arch, "resnet18");
+        for (size_t k = 0; k < 8 && CASES[i].values[k]; k++)
+            again &= strcmp(CASES[i].values[k], "norm=none") != 0;
+        assert_true(!again || lost); /* or nothing was tried */
+        net_free(apart);
         net_free(net);
     }
 }
@@ -615,6 +739,7 @@ int main(void) {
         cmocka_unit_test(squared_gradients_are_those_of_single_examples),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(evaluation_changes_neither_parameters_nor_statistics),
+        cmocka_unit_test(memory_that_is_shared_changes_no_bit),
         cmocka_unit_test(two_nets_do_not_touch_each_other),
         cmocka_unit_test(training_lowers_the_loss),
         cmocka_unit_test(tensors_bear_the_names_and_shapes_of_pytorch),
