@@ -306,8 +306,8 @@ static size_t passes_compare(struct net *net, struct net *apart, size_t i, size_
     double g2[BATCH * LAYERS_MOST], g2_apart[BATCH * LAYERS_MOST];
     losses_set(net, i, N);
     losses_set(apart, i, N);
-    net_backward_g2(net, N, g2);
-    net_backward_g2(apart, N, g2_apart);
+    net_backward_g2(net, N, 1, g2);
+    net_backward_g2(apart, N, 1, g2_apart);
     net_layers(net, &layers);
     assert_memory_equal(g2, g2_apart, N * layers * sizeof *g2);
     return lost;
