@@ -81,7 +81,7 @@ struct graph {
     int output;
     struct error error; /* the first failure; status 0: none */
 
-    unsigned char *switches; /* of all ops; its pages are touched by NET_BATCH alone */
+    unsigned char *switches; /* of all ops; most of its pages are touched by NET_BATCH alone */
     real *kept;              /* by backward_g2; touched where several passes share a forward pass */
     struct arena params_arena, grads_arena, buffers_arena, states_arena, activations, workspace,
         scratch;

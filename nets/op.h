@@ -95,7 +95,7 @@ struct op_type {
     enum op_reads reads_x;  /* backward, of its inputs */
     bool reads_y;           /* backward, its output */
     size_t switch_bytes;    /* an op with kinks: per element of y, which side it is on, kept by
-                               NET_BATCH and obeyed by NET_SWITCHED */
+                               NET_BATCH and obeyed by NET_SWITCHED; max pooling always keeps it */
 
     /* Fill y's H, W, C; declare tensors and state. A sentence when the shapes cannot be. */
     int (*shape)(struct graph *g, struct op *op, struct value *y, struct error *e);

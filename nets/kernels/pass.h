@@ -19,6 +19,7 @@ struct pass_norm {
     bool relu;
 };
 
+enum { PASS_WINDOW_MOST = 16 }; /* rows, or columns: taps are counted in a byte */
 struct pass_window {
     size_t kernel, stride, pad; /* square; taps outside the image are left out */
 };
@@ -52,13 +53,12 @@ struct pass {
                           const struct pass_norm *k, const struct tensor *dx, size_t first,
                           size_t last);
 
+    /* Image n; tap: [H, W, C] of y, which one of its window it was, r kernel + s: of equal maxima the
+     * first in reading order, as in PyTorch. */
     void (*maxpool)(const struct pass_window *w, const struct tensor *x, const struct tensor *y,
-                    size_t first, size_t last);
-    /* The gradient goes to the first of equal maxima in reading order, as in PyTorch. Where y was
-     * changed since (by a ReLU over it), dy must be 0. */
-    void (*maxpool_backward)(const struct pass_window *w, const struct tensor *x,
-                             const struct tensor *y, const struct tensor *dy,
-                             const struct tensor *dx, size_t first, size_t last);
+                    size_t n, unsigned char *tap);
+    void (*maxpool_backward)(const struct pass_window *w, const struct tensor *dy,
+                             const struct tensor *dx, size_t n, const unsigned char *tap);
 
     double (*sum_squares)(const real *x, size_t n);
     void (*accumulate)(real *to, const real *from, size_t n); /* to += from */

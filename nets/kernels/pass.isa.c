@@ -289,48 +289,45 @@ static inline __attribute__((always_inline)) void ask_for(const real *p, size_t 
 }
 
 /* Row i of y and the two rows of x under it; the two rows that follow are asked for meanwhile. */
-static void quarter(const struct tensor *x, const struct tensor *y, size_t n, size_t i) {
+static void quarter(const struct tensor *x, const struct tensor *y, size_t n, size_t i,
+                    unsigned char *tap) {
     size_t C = x->C;
     const real *a = tensor_at(x, n, 2 * i, 0);
     real *to = tensor_at(y, n, i, 0);
-    for (size_t j = 0; j < y->W; j++, a += 2 * C, to += C) {
+    for (size_t j = 0; j < y->W; j++, a += 2 * C, to += C, tap += C) {
         const real *b = a + C, *c = a + x->row, *d = c + C;
         ask_for(c + x->row, 2 * C, 0);
         ask_for(c + 2 * x->row, 2 * C, 0);
 #pragma omp simd
-        for (size_t k = 0; k < C; k++) to[k] = larger(larger(a[k], b[k]), larger(c[k], d[k]));
+        for (size_t k = 0; k < C; k++) {
+            real most = larger(larger(a[k], b[k]), larger(c[k], d[k]));
+            tap[k] = a[k] == most ? 0 : b[k] == most ? 1 : c[k] == most ? 2 : 3;
+            to[k] = most;
+        }
     }
 }
 
-static void quarter_backward(const struct tensor *x, const struct tensor *y,
-                             const struct tensor *dy, const struct tensor *dx, size_t n, size_t i) {
-    size_t C = x->C;
-    const real *a = tensor_at(x, n, 2 * i, 0);
-    const real *most = tensor_at(y, n, i, 0), *from = tensor_at(dy, n, i, 0);
+static void quarter_backward(const struct tensor *dy, const struct tensor *dx, size_t n, size_t i,
+                             const unsigned char *tap) {
+    size_t C = dx->C;
+    const real *from = tensor_at(dy, n, i, 0);
     real *da = tensor_at(dx, n, 2 * i, 0);
-    for (size_t j = 0; j < y->W; j++, a += 2 * C, da += 2 * C, most += C, from += C) {
-        const real *b = a + C, *c = a + x->row;
+    for (size_t j = 0; j < dy->W; j++, da += 2 * C, from += C, tap += C) {
         real *db = da + C, *dc = da + dx->row, *dd = dc + C;
-        ask_for(c + x->row, 2 * C, 0);
-        ask_for(c + 2 * x->row, 2 * C, 0);
         ask_for(dc + dx->row, 2 * C, 1);
         ask_for(dc + 2 * dx->row, 2 * C, 1);
 #pragma omp simd
         for (size_t k = 0; k < C; k++) {
-            bool in_a = a[k] == most[k], in_b = b[k] == most[k], in_c = c[k] == most[k];
-            real left = from[k]; /* gradient not yet given away */
-            da[k] = in_a ? left : 0;
-            left = in_a ? 0 : left;
-            db[k] = in_b ? left : 0;
-            left = in_b ? 0 : left;
-            dc[k] = in_c ? left : 0;
-            dd[k] = in_c ? 0 : left;
+            da[k] = tap[k] == 0 ? from[k] : 0;
+            db[k] = tap[k] == 1 ? from[k] : 0;
+            dc[k] = tap[k] == 2 ? from[k] : 0;
+            dd[k] = tap[k] == 3 ? from[k] : 0;
         }
     }
 }
 
 static void window(const struct pass_window *w, const struct tensor *x, const struct tensor *y,
-                   size_t n, size_t i, size_t j) {
+                   size_t n, size_t i, size_t j, unsigned char *tap) {
     struct taps down = taps_of(w, i, x->H), across = taps_of(w, j, x->W);
     size_t C = x->C;
     real *to = tensor_at(y, n, i, j);
@@ -341,63 +338,60 @@ static void window(const struct pass_window *w, const struct tensor *x, const st
 #pragma omp simd
             for (size_t c = 0; c < C; c++) to[c] = larger(v[c], to[c]);
         }
+    for (size_t r = down.last; r-- > down.first;)
+        for (size_t s = across.last; s-- > across.first;) {
+            const real *v = tensor_at(x, n, i * w->stride + r - w->pad, j * w->stride + s - w->pad);
+            const bool start =
+                r + 1 == down.last && s + 1 == across.last; /* a NaN equals nothing */
+            const unsigned char this = (unsigned char)(r * w->kernel + s);
+#pragma omp simd
+            for (size_t c = 0; c < C; c++) tap[c] = start || v[c] == to[c] ? this : tap[c];
+        }
 }
 
-/* Channels [first, first + count), at most TILE of them; dx starts from 0. */
-static void window_backward(const struct pass_window *w, const struct tensor *x,
-                            const struct tensor *dx, size_t n, size_t i, size_t j, size_t first,
-                            size_t count, const real *most, const real *from) {
-    struct taps down = taps_of(w, i, x->H), across = taps_of(w, j, x->W);
-    real left[TILE]; /* gradient not yet given away */
-    memcpy(left, from, count * sizeof *left);
+/* dx starts from 0. */
+static void window_backward(const struct pass_window *w, const struct tensor *dy,
+                            const struct tensor *dx, size_t n, size_t i, size_t j,
+                            const unsigned char *tap) {
+    struct taps down = taps_of(w, i, dx->H), across = taps_of(w, j, dx->W);
+    const real *from = tensor_at(dy, n, i, j);
     for (size_t r = down.first; r < down.last; r++)
         for (size_t s = across.first; s < across.last; s++) {
-            size_t h = i * w->stride + r - w->pad, v = j * w->stride + s - w->pad;
-            const real *in = tensor_at(x, n, h, v) + first;
-            real *to = tensor_at(dx, n, h, v) + first;
+            real *to = tensor_at(dx, n, i * w->stride + r - w->pad, j * w->stride + s - w->pad);
+            const unsigned char this = (unsigned char)(r * w->kernel + s);
 #pragma omp simd
-            for (size_t c = 0; c < count; c++) {
-                to[c] += in[c] == most[c] ? left[c] : 0;
-                left[c] = in[c] == most[c] ? 0 : left[c];
-            }
+            for (size_t c = 0; c < dx->C; c++) to[c] += tap[c] == this ? from[c] : 0;
         }
 }
 
 static void pass_maxpool(const struct pass_window *w, const struct tensor *x,
-                         const struct tensor *y, size_t first, size_t last) {
-    for (size_t n = first; n < last; n++)
-        for (size_t i = 0; i < y->H; i++) {
-            if (is_quarter(w)) {
-                quarter(x, y, n, i);
-                continue;
-            }
-            for (size_t j = 0; j < y->W; j++) window(w, x, y, n, i, j);
+                         const struct tensor *y, size_t n, unsigned char *tap) {
+    for (size_t i = 0; i < y->H; i++) {
+        if (is_quarter(w)) {
+            quarter(x, y, n, i, tap);
+            tap += y->W * y->C;
+            continue;
         }
+        for (size_t j = 0; j < y->W; j++, tap += y->C) window(w, x, y, n, i, j, tap);
+    }
 }
 
-static void clear(const struct tensor *x, size_t first, size_t last) {
-    struct rows rows = rows_of(x, x->halo, first, last);
-    for (size_t n = rows.first; n < rows.last; n++)
-        for (size_t h = 0; h < rows.H; h++)
-            memset(tensor_at(x, n, h, 0), 0, rows.W * x->C * sizeof(real));
+static void clear(const struct tensor *x, size_t n) {
+    for (size_t h = 0; h < x->H; h++) memset(tensor_at(x, n, h, 0), 0, x->W * x->C * sizeof(real));
 }
 
-static void pass_maxpool_backward(const struct pass_window *w, const struct tensor *x,
-                                  const struct tensor *y, const struct tensor *dy,
-                                  const struct tensor *dx, size_t first, size_t last) {
-    bool covered = is_quarter(w) && x->H % 2 == 0 && x->W % 2 == 0;
-    if (!covered) clear(dx, first, last);
-    for (size_t n = first; n < last; n++)
-        for (size_t i = 0; i < y->H; i++) {
-            if (is_quarter(w)) {
-                quarter_backward(x, y, dy, dx, n, i);
-                continue;
-            }
-            for (size_t j = 0; j < y->W; j++)
-                for (size_t c = 0; c < x->C; c += TILE)
-                    window_backward(w, x, dx, n, i, j, c, least(x->C - c, TILE),
-                                    tensor_at(y, n, i, j) + c, tensor_at(dy, n, i, j) + c);
+static void pass_maxpool_backward(const struct pass_window *w, const struct tensor *dy,
+                                  const struct tensor *dx, size_t n, const unsigned char *tap) {
+    bool covered = is_quarter(w) && dx->H % 2 == 0 && dx->W % 2 == 0;
+    if (!covered) clear(dx, n);
+    for (size_t i = 0; i < dy->H; i++) {
+        if (is_quarter(w)) {
+            quarter_backward(dy, dx, n, i, tap);
+            tap += dy->W * dy->C;
+            continue;
         }
+        for (size_t j = 0; j < dy->W; j++, tap += dy->C) window_backward(w, dy, dx, n, i, j, tap);
+    }
 }
 
 static double pass_sum_squares(const real *x, size_t n) {
