@@ -48,10 +48,11 @@ struct init {
     double value;
 };
 
-/* One arena: `count` elements, zeroed, on cache lines. */
+/* One arena, zeroed, on cache lines. Pages that nobody writes cost nothing. */
 struct arena {
     void *data;
     size_t bytes;
+    void *block; /* to be freed */
 };
 
 struct graph {
@@ -85,6 +86,7 @@ struct graph {
     real *kept;              /* by backward_g2; touched where several passes share a forward pass */
     struct arena params_arena, grads_arena, buffers_arena, states_arena, activations, workspace,
         scratch;
+    struct arena op_arena; /* the parameters, or their gradients, of any one op: scratch */
 };
 
 /* For architectures. Values are numbered; -1 stands for one that failed. */

@@ -113,14 +113,13 @@ static void tensor_draw(const struct net_tensor *t, struct init init, uint64_t s
 
 void net_init_into(struct net *net, uint64_t seed, real *arena) {
     const struct graph *g = &net->graph;
-    real *grads = net->run.grads; /* free, and as large as any tensor */
     for (size_t i = 0; i < g->params_n; i++) {
         const struct net_tensor *t = &g->params[i];
-        if (!g->arch->draw || !g->arch->draw(g, i, seed, grads + t->offset))
-            tensor_draw(t, g->params_init[i], seed, grads + t->offset);
-        net_import(net, t, arena, grads + t->offset);
+        real *out = t->packed ? g->op_arena.data : arena + t->offset;
+        if (!g->arch->draw || !g->arch->draw(g, i, seed, out))
+            tensor_draw(t, g->params_init[i], seed, out);
+        if (t->packed) net_import(net, t, arena, out);
     }
-    memset(grads, 0, g->params_count * sizeof *grads);
 }
 
 void net_init(struct net *net, uint64_t seed) {
@@ -354,38 +353,57 @@ static bool is_idle(const struct net *net, const struct op *op) {
     return op->head >= 0 && !net->head_counts[op->head];
 }
 
-static void idle_clear(struct net *net) {
+static real *tensor_grads(const struct net *net, const struct net_tensor *t) {
+    return net->run.grads + (t->offset - net->run.grads_from);
+}
+
+static void idle_clear(const struct net *net, size_t op) {
     const struct graph *g = &net->graph;
     for (size_t i = 0; i < g->params_n; i++)
-        if (is_idle(net, &g->ops[g->params_op[i]]))
-            memset(net->run.grads + g->params[i].offset, 0, g->params[i].count * sizeof(real));
+        if (g->params_op[i] == (int)op)
+            memset(tensor_grads(net, &g->params[i]), 0, g->params[i].count * sizeof(real));
+}
+
+/* Gradients that nobody wants to keep have one place for all ops: net_grads stays as it is, and its
+ * memory untouched where it is never used. */
+static void grads_into_scratch(struct net *net, const struct op *op) {
+    net->run.grads = net->graph.op_arena.data;
+    net->run.grads_from = op->param[0];
+}
+
+static void grads_into_place(struct net *net) {
+    net->run.grads = net->graph.grads_arena.data;
+    net->run.grads_from = 0;
 }
 
 void net_backward(struct net *net, size_t N) {
     const struct graph *g = &net->graph;
     assert(N == net->run.N);
-    idle_clear(net);
     for (size_t i = g->ops_n; i-- > 0;) {
         const struct op *op = &g->ops[i];
-        if (is_idle(net, op)) continue;
+        if (is_idle(net, op)) {
+            idle_clear(net, i);
+            continue;
+        }
         if (op->type->backward_params) op->type->backward_params(op, &net->run);
         op_backward_data(g, op, &net->run);
     }
 }
 
-/* What lies in net_grads goes to the taker. */
+/* An op's gradients go to the taker. */
 static void take_tensors(const struct net *net, size_t op) {
     const struct graph *g = &net->graph;
     for (size_t i = 0; i < g->params_n; i++)
         if (g->params_op[i] == (int)op)
             op_take(&net->run, 0, g->params[i].offset, g->params[i].count,
-                    net->run.grads + g->params[i].offset);
+                    tensor_grads(net, &g->params[i]));
 }
 
 static void op_backward_take(const struct net *net, size_t i) {
     const struct graph *g = &net->graph;
     const struct op *op = &g->ops[i];
     bool idle = is_idle(net, op), itself = op->type->backward_take != NULL;
+    if (idle) idle_clear(net, i);
     if (!idle && !itself && op->type->backward_params) op->type->backward_params(op, &net->run);
     if (!idle) op_backward_data(g, op, &net->run);
     if (!idle && itself)
@@ -398,14 +416,15 @@ double net_backward_to(struct net *net, size_t N, const struct net_taker *taker)
     const struct graph *g = &net->graph;
     double taken[OP_PIECES], sum = 0;
     assert(N == net->run.N);
-    idle_clear(net);
     net->run.taker = taker;
     net->run.taken = taken;
     for (size_t i = g->ops_n; i-- > 0;) {
         memset(taken, 0, sizeof taken);
+        grads_into_scratch(net, &g->ops[i]);
         op_backward_take(net, i);
         for (size_t p = 0; p < OP_PIECES; p++) sum += taken[p];
     }
+    grads_into_place(net);
     net->run.taker = NULL;
     net->run.taken = NULL;
     return sum;
@@ -421,8 +440,10 @@ void net_backward_g2(struct net *net, size_t N, size_t passes, double *g2) {
     for (size_t i = g->ops_n; i-- > 0;) {
         const struct op *op = &g->ops[i];
         if (op->head >= 0) continue;
+        grads_into_scratch(net, op);
         if (op->type->backward_g2) op->type->backward_g2(op, &net->run);
         op_backward_data(g, op, &net->run);
     }
     if (passes > 1) net->run.kept_for = passes;
+    grads_into_place(net);
 }

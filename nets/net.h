@@ -77,7 +77,7 @@ void net_free(struct net *net);
  * start values. The draw of a tensor depends on its name and shape alone. */
 void net_init(struct net *net, uint64_t seed);
 /* The parameters alone, into any array with their offsets (what lies between tensors is left as it
- * is). net_grads is used as scratch and zeroed. */
+ * is). */
 void net_init_into(struct net *net, uint64_t seed, real *arena);
 
 size_t net_batch(const struct net *net); /* the largest N */
@@ -164,15 +164,15 @@ struct net_taker {
     const real *reads[NET_READS]; /* arrays with the parameters' offsets that `take` works on: they
                                      are fetched in time. NULL: no more */
 };
-/* net_backward, but the gradients go to `taker`, and net_grads is scratch. Returns the sum of what
+/* net_backward, but the gradients go to `taker`, and net_grads stays as it is. Returns the sum of what
  * `take` returned, in an order that no number of threads changes. */
 double net_backward_to(struct net *net, size_t N, const struct net_taker *taker);
 
 /* Per-example squared gradient norms of the last NET_EVAL forward pass, for the logits' gradient
  * set by net_set_dlogits (one example each, not divided by N): g2[n * layers + l] = squared norm
  * of example n's gradient by layer l's parameters (weights, biases and normalization affine),
- * summed in double. No batch of gradients is ever formed; net_grads is used as scratch. `passes`:
- * how many such passes this forward pass gets; the first of several keeps what they share. */
+ * summed in double. No batch of gradients is ever formed, and net_grads stays as it is.
+ * `passes`: how many such passes this forward pass gets; the first of several keeps what they share. */
 void net_backward_g2(struct net *net, size_t N, size_t passes, double *g2);
 
 #endif

@@ -63,6 +63,7 @@ struct op_run {
     int threads;       /* that scratch is for: piece.thread is below */
     struct team *team; /* NULL: one thread */
     real *params, *grads, *buffers, *states;
+    size_t grads_from; /* the parameter that `grads` begins with */
     unsigned char *switches;
     unsigned char *scratch; /* of the op that runs, aligned to 64 bytes */
     const struct pass *pass;
@@ -133,7 +134,7 @@ static inline real *op_param(const struct op *op, const struct op_run *run, int 
 }
 
 static inline real *op_grad(const struct op *op, const struct op_run *run, int i) {
-    return run->grads + op->param[i];
+    return run->grads + (op->param[i] - run->grads_from);
 }
 
 static inline real *op_state(const struct op *op, const struct op_run *run) {

@@ -48,7 +48,7 @@ double optimizer_step(const struct optimizer *o, const struct settings *s, doubl
                       size_t count, real *w, const real *dw, real *const *slots);
 
 /* net_backward and the step of the net's parameters in one pass over memory: the same bits in the
- * parameters and slots, but net_grads is scratch. Returns the gradient's squared norm. */
+ * parameters and slots, but net_grads stays as it is. Returns the gradient's squared norm. */
 double optimizer_descend(const struct optimizer *o, const struct settings *s, double rate,
                          int64_t t, struct net *net, size_t N, real *const *slots);
 

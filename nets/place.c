@@ -16,6 +16,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -282,13 +283,23 @@ static size_t scratch_bytes(struct graph *g) {
 static int arena_get(struct arena *a, size_t bytes) {
     size_t align = bytes < HUGE_PAGE ? LINE : HUGE_PAGE;
     a->bytes = (bytes + SLACK + align - 1) / align * align;
-    a->data = aligned_alloc(align, a->bytes);
-    if (!a->data) return STATUS_FAILED;
+    a->block = calloc(1, a->bytes + align); /* not memset, which would touch every page */
+    if (!a->block) return STATUS_FAILED;
+    a->data = (char *)a->block + (align - (uintptr_t)a->block % align) % align;
 #ifdef MADV_HUGEPAGE
     if (align == HUGE_PAGE) madvise(a->data, a->bytes, MADV_HUGEPAGE); /* only a hint */
 #endif
-    memset(a->data, 0, a->bytes);
     return STATUS_OK;
+}
+
+static size_t reals_of_op(const struct graph *g) {
+    size_t most = 0;
+    for (size_t i = 0; i < g->params_n; i++) {
+        const struct net_tensor *t = &g->params[i];
+        size_t n = t->offset + t->count - g->ops[g->params_op[i]].param[0];
+        if (most < n) most = n;
+    }
+    return most;
 }
 
 static int arenas_get(struct graph *g, size_t activations, size_t workspace, struct error *e) {
@@ -301,6 +312,7 @@ static int arenas_get(struct graph *g, size_t activations, size_t workspace, str
                 {&g->states_arena, g->states_count * sizeof(real)},
                 {&g->activations, activations * sizeof(real)},
                 {&g->workspace, workspace * sizeof(real)},
+                {&g->op_arena, reals_of_op(g) * sizeof(real)},
                 {&g->scratch, scratch_bytes(g)}};
     const double GiB = 0x1p30;
     double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE), bytes = 0;
@@ -357,9 +369,9 @@ int graph_allocate(struct graph *g, struct error *e) {
 void graph_free(struct graph *g) {
     struct arena *arenas[] = {&g->params_arena, &g->grads_arena, &g->buffers_arena,
                               &g->states_arena, &g->activations, &g->workspace,
-                              &g->scratch};
+                              &g->op_arena,     &g->scratch};
     team_free(g->team);
-    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) free(arenas[i]->data);
+    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) free(arenas[i]->block);
     for (size_t i = 0; i < g->layers_n; i++) free(g->layers[i]);
     for (size_t i = 0; i <= NET_INPUTS; i++) free(g->names[i]);
     for (size_t m = 0; m < NET_INPUTS; m++) free(g->correlation[m]);

@@ -208,21 +208,24 @@ static void weights_all(const struct op *op, const struct op_run *run) {
     op_each_piece(op, run, out, pieces_of(out), weights_piece);
 }
 
-static void bias_all(const struct op *op, const struct op_run *run) {
+static void bias_all(const struct op *op, const struct op_run *run, real *db) {
     double *sums = op_zeroed(run, op->y.C);
-    real *db = op_grad(op, run, BIAS);
     run->pass->sums(&op->dy, 0, run->N, sums);
     for (size_t o = 0; o < op->y.C; o++) db[o] = (real)sums[o];
 }
 
 static void linear_backward_params(const struct op *op, const struct op_run *run) {
     weights_all(op, run);
-    if (op->options.bias) bias_all(op, run);
+    if (op->options.bias) bias_all(op, run, op_grad(op, run, BIAS));
 }
 
 static void linear_backward_take(const struct op *op, const struct op_run *run) {
-    linear_backward_params(op, run);
-    if (op->options.bias) op_take(run, 0, op->param[BIAS], op->y.C, op_grad(op, run, BIAS));
+    const size_t out = op->y.C;
+    real *db = (real *)(run->scratch + op_bytes(out, sizeof(double)));
+    weights_all(op, run);
+    if (!op->options.bias) return;
+    bias_all(op, run, db);
+    op_take(run, 0, op->param[BIAS], out, db);
 }
 
 /* ---- gradient by the inputs ---- */
