@@ -1,8 +1,9 @@
 /* HDF5 files, whole or not at all: see h5.h.
  *
- * A file is built in memory (core driver), and this memory is written with plain write(2) to a
- * temporary name, synced and renamed. So a full disk is an ordinary errno rather than a library
- * that can neither flush nor close, no lock is ever taken, and readers never see half a file.
+ * The library writes into a temporary file, through a driver that keeps failures from it (see
+ * h5_medium.h); sealed, synced and renamed it is a whole one. Content goes straight from the caller's
+ * memory to the file, and is read back for digest and seal a piece at a time: writing takes no
+ * memory beside.
  *
  * The trap: netCDF and xarray want a dimension scale on every axis, in the variable's own group.
  * Axes without coordinates get scales whose NAME says "This is a netCDF dimension but not a netCDF
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,10 +26,11 @@
 #include <hdf5_hl.h>
 #include <xxhash.h>
 
+#include "base/h5_medium.h"
 #include "base/hash.h"
 #include "base/system.h"
 
-enum { PATH_TEXT = 4096 };
+enum { PATH_TEXT = 4096, PIECE = 1 << 16 /* bytes read at a time for digests and seals */ };
 #define DIMENSION_ONLY "This is a netCDF dimension but not a netCDF variable."
 
 /* H5Lexists wants every group on the way to exist. */
@@ -49,6 +50,8 @@ struct h5_writer {
     hid_t link;   /* creates missing groups on the way */
     hid_t create; /* data set creation: no time stamps, so that equal content is equal bytes */
     char *path;
+    char temporary[PATH_TEXT];
+    struct h5_medium medium; /* the temporary file; fd -1: there is none, or none any more */
     struct error e;
 };
 
@@ -69,8 +72,10 @@ struct h5_writer *h5_create(const char *path) {
     struct h5_writer *w = calloc(1, sizeof *w);
     if (!w || !(w->path = strdup(path))) abort();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = ordered_file();
-    H5Pset_fapl_core(access, (size_t)1 << 18, 0);
+    system_temporary(w->temporary, sizeof w->temporary, path);
+    w->medium.fd = open(w->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w->medium.fd < 0) w->medium.problem = errno;
+    hid_t access = h5_medium_access(&w->medium), creation = ordered_file();
     w->file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
     H5Pclose(access);
     H5Pclose(creation);
@@ -358,23 +363,39 @@ static herr_t digest_attrs(hid_t object, struct hash *h) {
     return H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, NULL, digest_attr, h);
 }
 
+/* The values of a dataset, whole rows of axis 0 at a time. */
+static herr_t digest_rows(struct hash *h, hid_t set, hid_t type, int rank, const hsize_t *shape) {
+    hsize_t start[H5S_MAX_RANK] = {0}, count[H5S_MAX_RANK] = {1}, rows = rank ? shape[0] : 1;
+    size_t row = H5Tget_size(type);
+    for (int i = 1; i < rank; i++) row *= (size_t)(count[i] = shape[i]);
+    if (row == 0 || rows == 0) return 0;
+    size_t at_a_time = row < PIECE ? PIECE / row : 1;
+    if (at_a_time > rows) at_a_time = (size_t)rows;
+    void *values = malloc(at_a_time * row);
+    hid_t file = H5Dget_space(set);
+    herr_t status = values ? 0 : -1;
+    for (; status >= 0 && start[0] < rows; start[0] += count[0]) {
+        count[0] = rows - start[0] < at_a_time ? rows - start[0] : at_a_time;
+        hid_t memory = rank ? H5Screate_simple(rank, count, NULL) : H5Screate(H5S_SCALAR);
+        if (rank) H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, count, NULL);
+        status = H5Dread(set, type, memory, file, H5P_DEFAULT, values);
+        if (status >= 0) digest_values(h, type, memory, values, (size_t)count[0] * row);
+        H5Sclose(memory);
+    }
+    H5Sclose(file);
+    free(values);
+    return status;
+}
+
 static herr_t digest_dataset(hid_t set, struct hash *h) {
     hid_t type = H5Dget_type(set), space = H5Dget_space(set);
     hsize_t shape[H5S_MAX_RANK];
     int rank = H5Sget_simple_extent_dims(space, shape, NULL);
-    hssize_t n = H5Sget_simple_extent_npoints(space);
-    size_t size = H5Tget_size(type) * (n > 0 ? (size_t)n : 0);
-    void *value = malloc(size ? size : 1);
-    herr_t status = -1;
-    if (value && n >= 0 &&
-        (size == 0 || H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0)) {
-        digest_type(h, type);
-        hash_int(h, rank);
-        for (int i = 0; i < rank; i++) hash_int(h, (int64_t)shape[i]);
-        digest_values(h, type, space, value, size);
-        status = digest_attrs(set, h);
-    }
-    free(value);
+    digest_type(h, type);
+    hash_int(h, rank);
+    for (int i = 0; i < rank; i++) hash_int(h, (int64_t)shape[i]);
+    herr_t status = rank < 0 ? -1 : digest_rows(h, set, type, rank, shape);
+    if (status >= 0) status = digest_attrs(set, h);
     H5Sclose(space);
     H5Tclose(type);
     return status;
@@ -410,33 +431,55 @@ static_assert(sizeof(struct seal) == 32, "a seal has no holes");
 static const char seal_magic[16] = {'i', 'm', 'p', 'r', 'i', 'n', 't',  ' ',
                                     's', 'e', 'a', 'l', ' ', '1', '\n', 0};
 
-static struct seal seal_of(const void *content, size_t n) {
-    struct seal s;
+/* Up to n bytes from `at` on, fewer where the file ends or cannot be read. */
+static size_t read_at(int fd, void *into, size_t n, off_t at) {
+    size_t done = 0;
+    while (done < n) {
+        ssize_t got = pread(fd, (char *)into + done, n - done, at + (off_t)done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        done += (size_t)got;
+    }
+    return done;
+}
+
+/* Of a file's first n bytes; false: they cannot be read. */
+static bool seal_of(struct seal *s, int fd, off_t n) {
+    unsigned char piece[PIECE];
     XXH128_canonical_t hash;
-    XXH128_canonicalFromHash(&hash, XXH3_128bits(content, n));
-    memcpy(s.magic, seal_magic, sizeof s.magic);
-    memcpy(s.hash, hash.digest, sizeof s.hash);
-    return s;
+    XXH3_state_t *state = XXH3_createState();
+    if (!state) abort();
+    XXH3_128bits_reset(state);
+    off_t at = 0;
+    while (at < n) {
+        size_t want = n - at < PIECE ? (size_t)(n - at) : PIECE, got = read_at(fd, piece, want, at);
+        XXH3_128bits_update(state, piece, got);
+        if (got < want) break;
+        at += (off_t)got;
+    }
+    XXH128_canonicalFromHash(&hash, XXH3_128bits_digest(state));
+    XXH3_freeState(state);
+    memcpy(s->magic, seal_magic, sizeof s->magic);
+    memcpy(s->hash, hash.digest, sizeof s->hash);
+    return at == n;
+}
+
+static enum h5_seal seal_in(int fd) {
+    struct seal is, shall;
+    struct stat file;
+    if (fstat(fd, &file) || file.st_size < (off_t)sizeof is) return H5_UNSEALED;
+    off_t n = file.st_size - (off_t)sizeof is;
+    if (read_at(fd, &is, sizeof is, n) < sizeof is) return H5_UNSEALED;
+    if (memcmp(is.magic, seal_magic, sizeof seal_magic) != 0) return H5_UNSEALED;
+    return seal_of(&shall, fd, n) && !memcmp(&is, &shall, sizeof is) ? H5_SEALED : H5_BROKEN;
 }
 
 enum h5_seal h5_seal(const char *path) {
-    struct stat is;
-    enum h5_seal result = H5_UNSEALED;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &is) || is.st_size < (off_t)sizeof(struct seal)) {
-        if (fd >= 0) close(fd);
-        return H5_UNSEALED;
-    }
-    size_t size = (size_t)is.st_size, n = size - sizeof(struct seal);
-    char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (fd < 0) return H5_UNSEALED;
+    enum h5_seal seal = seal_in(fd);
     close(fd);
-    if (bytes == MAP_FAILED) return H5_UNSEALED;
-    if (!memcmp(bytes + n, seal_magic, sizeof seal_magic)) {
-        struct seal s = seal_of(bytes, n);
-        result = memcmp(bytes + n, &s, sizeof s) ? H5_BROKEN : H5_SEALED;
-    }
-    munmap(bytes, size);
-    return result;
+    return seal;
 }
 
 /* ---- committing ------------------------------------------------------------------------------ */
@@ -461,26 +504,6 @@ static void sync_folder(const char *path) {
     close(fd);
 }
 
-static int replace_file(const char *path, const void *data, size_t n, bool durable,
-                        struct error *e) {
-    struct seal seal = seal_of(data, n);
-    char tmp[PATH_TEXT];
-    system_temporary(tmp, sizeof tmp, path);
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int problem = fd < 0 ? errno : 0;
-    if (!problem && write_all(fd, data, n)) problem = errno;
-    if (!problem && write_all(fd, (const char *)&seal, sizeof seal)) problem = errno;
-    if (!problem && durable && fsync(fd)) problem = errno;
-    if (fd >= 0 && close(fd) && !problem) problem = errno;
-    if (!problem && rename(tmp, path)) problem = errno;
-    if (!problem) {
-        if (durable) sync_folder(path);
-        return STATUS_OK;
-    }
-    if (fd >= 0) unlink(tmp);
-    return error_set(e, STATUS_FAILED, "%s: cannot write it: %s", path, strerror(problem));
-}
-
 /* STATUS_OK: a whole file of this content is at the writer's place; STATUS_DIFFERS: one of another
  * content; STATUS_FAILED: none. */
 static int compare_there(const struct h5_writer *w, const char *digest) {
@@ -493,44 +516,76 @@ static int compare_there(const struct h5_writer *w, const char *digest) {
     return status;
 }
 
-static int write_image(struct h5_writer *w, bool once, bool durable, struct error *e) {
+/* Everything is in the temporary file but its seal. Returns an errno. */
+static int move_into_place(struct h5_writer *w, bool durable) {
+    struct h5_medium *m = &w->medium;
+    struct seal seal;
+    if (!seal_of(&seal, m->fd, m->size)) return EIO;
+    if (lseek(m->fd, m->size, SEEK_SET) < 0) return errno;
+    if (write_all(m->fd, (const char *)&seal, sizeof seal)) return errno;
+    if (durable && fsync(m->fd)) return errno;
+    int closed = close(m->fd);
+    m->fd = -1;
+    if (closed || rename(w->temporary, w->path)) {
+        int problem = errno;
+        unlink(w->temporary);
+        return problem;
+    }
+    if (durable) sync_folder(w->path);
+    return 0;
+}
+
+/* Digests what was put; *there: a file of this content is at the writer's place already. */
+static int conclude(struct h5_writer *w, bool once, bool *there, struct error *e) {
     char digest[HASH_TEXT];
     if (file_digest(w->file, digest))
         return error_set(e, STATUS_FAILED, "%s: cannot digest its content", w->path);
-    int there = once ? compare_there(w, digest) : STATUS_FAILED;
-    if (there == STATUS_OK) return STATUS_OK;
-    if (there == STATUS_DIFFERS)
+    int status = once ? compare_there(w, digest) : STATUS_FAILED;
+    if (status == STATUS_DIFFERS)
         return error_set(e, STATUS_DIFFERS, "%s: holds another content than was computed now",
                          w->path);
+    *there = status == STATUS_OK;
     h5_put_attr_text(w, "/", "content_digest", digest);
-    void **image = NULL; /* the core driver's own memory: a copy would double what a state takes */
-    if (H5Fflush(w->file, H5F_SCOPE_GLOBAL) < 0 ||
-        H5Fget_vfd_handle(w->file, H5P_DEFAULT, (void **)&image) < 0 || !image)
-        return error_set(e, STATUS_FAILED, "%s: cannot take its image", w->path);
-    /* Onto itself, for what the library does beside: it takes the mark "open for writing" off. */
-    ssize_t size = H5Fget_file_image(w->file, NULL, 0);
-    if (size <= 0 || H5Fget_file_image(w->file, *image, (size_t)size) < 0)
-        return error_set(e, STATUS_FAILED, "%s: cannot take its image", w->path);
-    return replace_file(w->path, *image, (size_t)size, durable, e);
+    if (w->e.status && e) *e = w->e;
+    return w->e.status;
 }
 
-void h5_abandon(struct h5_writer *w) {
-    if (!w) return;
+static herr_t close_file(struct h5_writer *w) {
     H5Pclose(w->create);
     H5Pclose(w->link);
-    if (w->file >= 0) H5Fclose(w->file);
+    herr_t status = w->file >= 0 ? H5Fclose(w->file) : -1;
+    w->file = -1;
+    return status;
+}
+
+static void writer_free(struct h5_writer *w) {
+    if (w->medium.fd >= 0) {
+        close(w->medium.fd);
+        unlink(w->temporary);
+    }
     free(w->path);
     free(w);
 }
 
+void h5_abandon(struct h5_writer *w) {
+    if (!w) return;
+    close_file(w);
+    writer_free(w);
+}
+
 static int commit(struct h5_writer *w, bool once, bool durable, struct error *e) {
-    int status = w->e.status;
-    if (status) {
-        if (e) *e = w->e;
-    } else {
-        status = write_image(w, once, durable, e);
-    }
-    h5_abandon(w);
+    bool there = false;
+    int status = w->e.status, problem = 0;
+    if (status && e) *e = w->e;
+    if (!status && !w->medium.problem) status = conclude(w, once, &there, e);
+    if (close_file(w) < 0 && !status)
+        status = error_set(e, STATUS_FAILED, "%s: cannot write it (HDF5 refused it)", w->path);
+    /* First of all, since what follows from it, a mistake or another digest, means nothing. */
+    if (!there) problem = w->medium.problem;
+    if (!status && !there && !problem) problem = move_into_place(w, durable);
+    if (problem)
+        status = error_set(e, STATUS_FAILED, "%s: cannot write it: %s", w->path, strerror(problem));
+    writer_free(w);
     return status;
 }
 

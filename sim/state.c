@@ -34,13 +34,15 @@ static void name_of(char path[PATH_TEXT], const struct arena *a, size_t which, s
     snprintf(path, PATH_TEXT, "%s%s/%s", parent, a->group, a->table[tensor].name);
 }
 
+/* For tensors that lie in another order here than in the file. */
 static real *staging(const struct state *s) {
     size_t largest = 1, n;
     struct arena arenas[2 + OPTIMIZER_SLOTS];
     n = arenas_of(s, arenas);
     for (size_t a = 0; a < n; a++)
         for (size_t i = 0; i < arenas[a].n; i++)
-            if (arenas[a].table[i].count > largest) largest = arenas[a].table[i].count;
+            if (arenas[a].table[i].packed && arenas[a].table[i].count > largest)
+                largest = arenas[a].table[i].count;
     return malloc(largest * sizeof(real));
 }
 
@@ -71,9 +73,10 @@ int state_save(const struct state *s, const char *path, const char *key, bool ke
     for (size_t a = 0; a < n; a++)
         for (size_t i = 0; i < arenas[a].n; i++) {
             const struct net_tensor *t = &arenas[a].table[i];
-            net_export(s->net, t, arenas[a].data, out);
+            if (t->packed) net_export(s->net, t, arenas[a].data, out);
             name_of(name, &arenas[a], a, i);
-            h5_put_tensor(w, name, out, sizeof(real), (size_t)t->rank, t->shape, NULL);
+            h5_put_tensor(w, name, t->packed ? out : arenas[a].data + t->offset, sizeof(real),
+                          (size_t)t->rank, t->shape, NULL);
         }
     free(out);
     h5_put_attr_text(w, "/", "prefix_key", key);
@@ -90,8 +93,8 @@ static int load_tensor(const struct state *s, struct h5_reader *r, const char *n
                 element == sizeof(real);
     for (int i = 0; fits && i < t->rank; i++) fits = shape[i] == t->shape[i];
     if (!fits) return error_set(e, STATUS_FAILED, "'%s' is missing or has another shape", name);
-    int status = h5_get_raw(r, name, sizeof(real), in, e);
-    if (!status) net_import(s->net, t, arena, in);
+    int status = h5_get_raw(r, name, sizeof(real), t->packed ? in : arena + t->offset, e);
+    if (!status && t->packed) net_import(s->net, t, arena, in);
     return status;
 }
 

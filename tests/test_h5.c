@@ -1,6 +1,9 @@
 /* HDF5 files: what is put is got back, scales and units are there, and no damaged, torn or edited
  * file passes for a whole one. */
+#include <dirent.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -149,6 +152,84 @@ static void a_file_that_cannot_be_written_leaves_the_old_one(void **folder) {
     h5_close(open_example(path));
 }
 
+/* Far larger than what is held of a file at a time, with rows of every length beside that. */
+static struct h5_writer *put_large(const char *path) {
+    enum { N = 1 << 17 };
+    static const size_t shapes[][3] = {
+        {N, 1, 1}, {1, N, 1}, {7, 3, 5000}, {2, 40000, 1}, {5, 0, 3}};
+    float *v = malloc(N * sizeof *v);
+    assert_non_null(v);
+    for (size_t i = 0; i < N; i++) v[i] = (float)(i % 1009) / 8;
+    struct h5_writer *w = h5_create(path);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        char name[H5_NAME];
+        snprintf(name, sizeof name, "params/%zu", i);
+        h5_put_tensor(w, name, v, sizeof *v, i ? 3 : 1, shapes[i], NULL);
+    }
+    free(v);
+    h5_put_text(w, "text", "a line", NULL);
+    h5_put_attr_text(w, "/", "prefix_key", "0123");
+    return w;
+}
+
+/* States are known by it: it must not change. */
+static void the_digest_of_large_content_is_what_it_was(void **folder) {
+    char path[FIXTURE_TEXT];
+    struct error e = {0};
+    path_in(path, folder, "large.h5");
+    if (h5_commit(put_large(path), true, &e)) fail_msg("%s", e.text);
+    struct h5_reader *r = open_example(path);
+    char *digest = h5_attr_text(r, "/", "content_digest");
+    assert_string_equal(digest, "6e3163cf59424901a402dcc1cecd160d");
+    assert_int_equal(h5_check_digest(r, NULL), STATUS_OK);
+    free(digest);
+    h5_close(r);
+    assert_int_equal(h5_commit_once(put_large(path), &e), STATUS_OK);
+    struct h5_writer *other = put_large(path);
+    h5_put_attr_int(other, "/", "epoch", 1);
+    assert_int_equal(h5_commit_once(other, &e), STATUS_DIFFERS);
+}
+
+static long files_beside(const char *folder, const char *name) {
+    long n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *f; d && (f = readdir(d));)
+        n += strncmp(f->d_name, name, strlen(name)) == 0 && strcmp(f->d_name, name) != 0;
+    if (d) closedir(d);
+    return n;
+}
+
+/* The disk ends at every place of a file in turn. */
+static void a_full_disk_anywhere_costs_one_sentence(void **folder) {
+    char path[FIXTURE_TEXT];
+    struct rlimit whole, less;
+    struct error e = {0};
+    path_in(path, folder, "full.h5");
+    write_example(path, 3.0);
+    long size = length_of_file(path);
+    assert_int_equal(h5_commit(put_large(path), true, &e), STATUS_OK);
+    long large = length_of_file(path);
+    write_example(path, 3.0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    for (long most = 0; most < large; most += most < size ? 97 : (large - most + 27) / 28) {
+        e = (struct error){0};
+        less = whole;
+        less.rlim_cur = (rlim_t)most;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
+        int status = h5_commit(put_large(path), true, &e);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+        assert_int_equal(status, STATUS_FAILED);
+        assert_non_null(strstr(e.text, "full.h5: cannot write it: File too large"));
+        assert_int_equal(length_of_file(path), size);
+        assert_int_equal(files_beside(*folder, "full.h5"), 0);
+    }
+    signal(SIGXFSZ, SIG_DFL);
+    h5_close(open_example(path));
+    assert_int_equal(h5_commit(put_large(path), true, &e), STATUS_OK);
+    assert_int_equal(length_of_file(path), large);
+}
+
 static void what_is_no_hdf5_file_is_refused_in_a_sentence(void **folder) {
     char path[FIXTURE_TEXT];
     struct h5_reader *r;
@@ -173,6 +254,8 @@ int main(void) {
         cmocka_unit_test(any_flipped_bit_is_found_before_the_library_reads),
         cmocka_unit_test(a_file_cut_anywhere_is_not_trusted),
         cmocka_unit_test(a_file_that_cannot_be_written_leaves_the_old_one),
+        cmocka_unit_test(the_digest_of_large_content_is_what_it_was),
+        cmocka_unit_test(a_full_disk_anywhere_costs_one_sentence),
         cmocka_unit_test(what_is_no_hdf5_file_is_refused_in_a_sentence),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);

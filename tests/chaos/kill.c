@@ -1,6 +1,6 @@
 /* A library to preload: kills its process with SIGKILL at one of the calls by which it changes files.
  *
- * Counted are open for writing, write, fsync, rename, link and unlink; the process dies before or
+ * Counted are open for writing, write, pwrite, ftruncate, fsync, rename, link and unlink; the process dies before or
  * after the call, or in the middle of a write to a file. Which call it is is drawn for every process
  * from CHAOS_SEED and the process's number in the order of forks, so that the same seed kills at the
  * same place of the same work. Without CHAOS_SEED it does nothing. The trap: a write to a pipe is
@@ -35,10 +35,10 @@ static uint64_t mix(uint64_t x) { /* SplitMix64 */
     return x ^ (x >> 31);
 }
 
-/* One of the first 4, 16, 64 or 256 calls: near the start, among a worker's epochs, or never. */
+/* One of the first 4, 32, 256 or 2048 calls: near the start, among a worker's epochs, or never. */
 static void draw(void) {
     uint64_t x = mix(fate.seed ^ mix(fate.process));
-    long span = 4L << (2 * (x & 3));
+    long span = 4L << (3 * (x & 3));
     fate.how = (int)((x >> 2) % 3);
     atomic_store(&fate.left, fate.seed ? 1 + (long)((x >> 8) % (uint64_t)span) : 0);
 }
@@ -131,16 +131,41 @@ FILE *fopen64(const char *path, const char *mode) {
     return fopen_through("fopen64", path, mode);
 }
 
+static bool is_regular(int fd) {
+    struct stat is;
+    return !fstat(fd, &is) && S_ISREG(is.st_mode);
+}
+
+/* How much of a write of n bytes is done. */
+static size_t part_of(size_t n, bool last) {
+    return last && fate.how == WITHIN && n ? (size_t)(mix(fate.seed + n) % n) : n;
+}
+
 ssize_t write(int fd, const void *data, size_t n) {
     ssize_t (*real)(int, const void *, size_t);
-    struct stat is;
     next(&real, "write");
-    if (fstat(fd, &is) || !S_ISREG(is.st_mode)) return real(fd, data, n);
+    if (!is_regular(fd)) return real(fd, data, n);
     bool last = now();
-    size_t part = last && fate.how == WITHIN && n ? (size_t)(mix(fate.seed + n) % n) : n;
-    ssize_t done = real(fd, data, part);
+    ssize_t done = real(fd, data, part_of(n, last));
     if (last) die();
     return done;
+}
+
+static ssize_t pwrite_through(const char *name, int fd, const void *data, size_t n, off_t at) {
+    ssize_t (*real)(int, const void *, size_t, off_t);
+    next(&real, name);
+    bool last = now();
+    ssize_t done = real(fd, data, part_of(n, last), at);
+    if (last) die();
+    return done;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t n, off_t at) {
+    return pwrite_through("pwrite", fd, data, n, at);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at) {
+    return pwrite_through("pwrite64", fd, data, n, at);
 }
 
 int fsync(int fd) {
@@ -150,6 +175,23 @@ int fsync(int fd) {
     int status = real(fd);
     if (last) die();
     return status;
+}
+
+static int ftruncate_through(const char *name, int fd, off_t size) {
+    int (*real)(int, off_t);
+    next(&real, name);
+    bool last = now();
+    int status = real(fd, size);
+    if (last) die();
+    return status;
+}
+
+int ftruncate(int fd, off_t size) {
+    return ftruncate_through("ftruncate", fd, size);
+}
+
+int ftruncate64(int fd, off64_t size) {
+    return ftruncate_through("ftruncate64", fd, size);
 }
 
 static int two_paths(const char *name, const char *from, const char *to) {
