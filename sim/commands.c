@@ -37,7 +37,7 @@ struct single {
     struct config config;
     struct dataset data;
     struct timeline timeline, twin;
-    int64_t trained; /* epochs, now */
+    bool gets_on; /* a later state is on disk than before */
 };
 
 static void single_free(struct single *s) {
@@ -121,7 +121,7 @@ static int run_single(const struct arguments *a, struct single *s, struct error 
                                   .context = &progress};
     int status = run_execute(&s->config, &s->timeline, &s->data, &options, &out, e);
     progress_end(&progress);
-    s->trained = out.epochs_trained;
+    s->gets_on = out.saved > out.started_from;
     if (status) return status;
     printf("%lld epochs trained", (long long)out.epochs_trained);
     if (out.started_from > 0) printf(" from epoch %lld on", (long long)out.started_from);
@@ -174,7 +174,7 @@ static int run_as_job(const struct arguments *a, const struct single *s, int sta
     }
     if (status != STATUS_INTERRUPTED || *a->stop != SIGUSR1) return status;
     snprintf(folder, sizeof folder, "%s/%s", a->out, experiment_name(s->experiment));
-    int requeued = slurm_requeue(folder, s->timeline.run_id, s->trained > 0, e);
+    int requeued = slurm_requeue(folder, s->timeline.run_id, s->gets_on, e);
     if (!requeued) return status;
     run_error_path(failure, a->out, experiment_name(s->experiment), &s->timeline);
     run_record_error(failure, e->text);

@@ -369,7 +369,6 @@ int launch_local(struct tree *t, const struct launch_options *o, struct launch_o
     if (status) return status;
     if (o->stop && *o->stop)
         return error_set(e, STATUS_INTERRUPTED,
-                         "interrupted; every finished epoch is saved: the "
-                         "same command goes on from there");
+                         "interrupted; the same command goes on from the states that are saved");
     return out->failed + out->diverged ? STATUS_RUNS_FAILED : STATUS_OK;
 }

@@ -3,7 +3,8 @@
  *   run_execute   find the deepest state on disk, or initialize; then, epoch by epoch:
  *     train_epoch    spoil, shuffle, and one optimizer step per batch, with the stabilizers' hooks
  *     measure_row    what the network can do now (sim/measure.c); never changes it
- *     checkpoint     state and rows to disk, so that kill -9 costs one epoch at most
+ *     checkpoint     state and rows to disk, so that kill -9 costs an epoch, or SELDOM times what
+ *                    they take to write, whichever is longer
  *
  * Nothing here draws from a generator that has a state: every random number is named by (seed,
  * purpose, epoch, index), so a resumed or forked run is the run from scratch, bit for bit. The
@@ -184,6 +185,10 @@ static int train_batch(struct run *r, int64_t epoch, size_t first, size_t n, str
     return STATUS_OK;
 }
 
+static bool is_stopped(const struct run *r) {
+    return r->options->stop && *r->options->stop;
+}
+
 /* One pass over the training examples. */
 static int train_batches(struct run *r, int64_t epoch, struct totals *sum, struct error *e) {
     size_t n = r->data->train.n;
@@ -191,11 +196,7 @@ static int train_batches(struct run *r, int64_t epoch, struct totals *sum, struc
     for (size_t first = 0; first < n; first += r->batch) {
         size_t size = n - first < r->batch ? n - first : r->batch;
         if (size < r->batch && drop) break;
-        if (r->options->stop && *r->options->stop)
-            return error_set(e, STATUS_INTERRUPTED,
-                             "interrupted in epoch %lld; the state after "
-                             "epoch %lld is saved",
-                             (long long)epoch, (long long)epoch);
+        if (is_stopped(r)) return STATUS_INTERRUPTED;
         int status = train_batch(r, epoch, first, size, sum, e);
         if (status) return status;
     }
@@ -239,9 +240,15 @@ static int train_epoch(struct run *r, int64_t epoch, struct error *e) {
 
 /* ---- states and rows on disk ----------------------------------------------------------------- */
 
+enum { SELDOM = 100 };          /* saving takes this fraction of the time at most */
+static const double RATE = 4e8; /* bytes a second, until a state was written and it is known */
+
 struct segment {
     int64_t first; /* rows first..now belong to the segment being trained */
     int64_t part;  /* the epoch saved as a part last, to be replaced; -1: none */
+    int64_t saved; /* the epoch of the state that is on disk; -1: none */
+    double since;  /* when it was saved, or when training began */
+    double took;   /* seconds for that */
 };
 
 /* Start from the deepest state whose rows are whole too; -1: there is none. A damaged file
@@ -262,6 +269,7 @@ static int64_t resume(struct run *r, struct segment *s) {
         if (state_load(&r->state, path, t->key[epoch], NULL)) continue;
         s->first = where == STORED_PART ? first : epoch + 1;
         s->part = where == STORED_PART ? epoch : -1;
+        s->saved = epoch;
         return epoch;
     }
     return -1;
@@ -280,11 +288,11 @@ static enum stored place_of(const struct run *r, int64_t epoch) {
     return is_kept(r, epoch) || !access(path, F_OK) ? STORED_KEPT : STORED_PART;
 }
 
-static int checkpoint(struct run *r, struct segment *s, struct error *e) {
+static int save(struct run *r, struct segment *s, enum stored where, struct error *e) {
     char path[STORE_PATH];
     const struct timeline *t = r->timeline;
-    int64_t epoch = r->state.epoch;
-    enum stored where = place_of(r, epoch);
+    const int64_t epoch = r->state.epoch;
+    const double began = system_seconds();
     store_state_path(path, &r->store, t, epoch, where);
     int status = state_save(&r->state, path, t->key[epoch], where == STORED_KEPT, e);
     if (status == STATUS_DIFFERS)
@@ -297,7 +305,18 @@ static int checkpoint(struct run *r, struct segment *s, struct error *e) {
     if (s->part >= 0) store_remove_parts(&r->store, t, s->part, s->part);
     s->part = where == STORED_PART ? epoch : -1;
     if (where == STORED_KEPT) s->first = epoch + 1;
+    s->saved = epoch;
+    s->since = system_seconds();
+    s->took = s->since - began;
     return STATUS_OK;
+}
+
+/* What others start from is saved always; what only helps to go on after an end before its time,
+ * when enough time has passed to be worth it, or when the end is near. */
+static int checkpoint(struct run *r, struct segment *s, struct error *e) {
+    enum stored where = place_of(r, r->state.epoch);
+    bool due = is_stopped(r) || system_seconds() - s->since >= SELDOM * s->took;
+    return where == STORED_KEPT || due ? save(r, s, where, e) : STATUS_OK;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -330,18 +349,29 @@ static int write_log(struct run *r, const char *created, const char *status, str
     return log_write(r->log, &about, &r->rows, r->state.epoch, status, e);
 }
 
+static double state_bytes(const struct run *r) {
+    size_t arenas = 1 + r->state.optimizer->slots;
+    size_t n = arenas * net_params_count(r->net) + net_buffers_count(r->net);
+    return (double)(n * sizeof(real));
+}
+
 /* A part may be where this run, unlike the one that left it, ends or branches: it is kept then. */
 static int begin(struct run *r, struct segment *s, struct run_outcome *out, struct error *e) {
-    *s = (struct segment){0, -1};
+    *s = (struct segment){.part = -1, .saved = -1, .took = state_bytes(r) / RATE};
     int64_t epoch = out->started_from = resume(r, s);
+    int status = STATUS_OK;
     if (epoch > 0) store_remove_parts(&r->store, r->timeline, 0, epoch - 1);
-    if (s->part >= 0 && place_of(r, epoch) == STORED_KEPT) return checkpoint(r, s, e);
-    if (epoch >= 0) return STATUS_OK;
-    net_init(r->net, r->config->net_seed);
-    reset_momentum(r);
-    r->state.epoch = 0;
-    int status = measure_row(r, e);
-    return status ? status : checkpoint(r, s, e);
+    if (epoch < 0) {
+        net_init(r->net, r->config->net_seed);
+        reset_momentum(r);
+        r->state.epoch = 0;
+        status = measure_row(r, e);
+    }
+    s->since = system_seconds();
+    bool is_there = epoch >= 0 && s->part < 0;
+    if (!status && !is_there && place_of(r, r->state.epoch) == STORED_KEPT)
+        status = save(r, s, STORED_KEPT, e);
+    return status;
 }
 
 static int advance(struct run *r, struct segment *s, struct error *e) {
@@ -353,7 +383,16 @@ static int advance(struct run *r, struct segment *s, struct error *e) {
     return checkpoint(r, s, e);
 }
 
-/* The live log is for watching: every two seconds is enough, the states are on disk anyway. */
+static int say_interrupted(const struct run *r, const struct segment *s, struct error *e) {
+    if (s->saved < 0)
+        return error_set(e, STATUS_INTERRUPTED, "interrupted in epoch %lld; no state is saved yet",
+                         (long long)r->state.epoch);
+    return error_set(e, STATUS_INTERRUPTED,
+                     "interrupted in epoch %lld; the state after epoch %lld is saved",
+                     (long long)r->state.epoch, (long long)s->saved);
+}
+
+/* The live log is for watching: every two seconds is enough, states and rows are elsewhere. */
 static int train(struct run *r, struct run_outcome *out, const char *created, struct error *e) {
     struct segment segment;
     double logged = 0.0;
@@ -364,11 +403,14 @@ static int train(struct run *r, struct run_outcome *out, const char *created, st
         if (status) break;
         out->epochs_trained++;
         report_progress(r);
+        if (is_stopped(r) && segment.saved < r->state.epoch) status = checkpoint(r, &segment, e);
+        if (status) break;
         if (system_seconds() - logged < 2.0 || r->state.epoch == until) continue;
         status = write_log(r, created, "running", e);
         logged = system_seconds();
     }
-    return status;
+    out->saved = segment.saved;
+    return status == STATUS_INTERRUPTED ? say_interrupted(r, &segment, e) : status;
 }
 
 bool run_is_finished(const char *root, const char *experiment, const struct timeline *t) {
@@ -413,7 +455,7 @@ int run_execute(const struct config *c, const struct timeline *t, const struct d
                 const struct run_options *o, struct run_outcome *out, struct error *e) {
     struct run r = {.config = c, .timeline = t, .data = d, .options = o};
     struct error local = {0};
-    *out = (struct run_outcome){.started_from = -1};
+    *out = (struct run_outcome){.started_from = -1, .saved = -1};
     run_log_path(r.log, o->root, settings_text(&c->top, "experiment"), t);
     memcpy(out->log, r.log, sizeof out->log);
     int status = run_through(&r, out, &local);
@@ -519,10 +561,10 @@ static int cost_all(struct run *r, const struct dataset *whole, struct run_cost 
     size_t probes = (size_t)settings_int(&r->config->fisher, "probes");
     if (probes > whole->train.n) probes = whole->train.n;
     double test = share(whole->test.n, few->test.n);
-    cost->epoch = saving + training * examples +
-                  per_epoch(&r->config->eval, seconds.evaluation * test) +
+    double busy = training * examples + per_epoch(&r->config->eval, seconds.evaluation * test) +
                   seconds.measures * test / (double)timeline_measures_every(r->config) +
                   per_epoch(&r->config->fisher, seconds.fisher * share(probes, r->probes.n));
+    cost->epoch = busy + fmin(saving, busy / SELDOM);
     return STATUS_OK;
 }
 

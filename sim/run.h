@@ -39,11 +39,12 @@ struct run_options {
 struct run_outcome {
     int64_t epochs_trained; /* in this call */
     int64_t started_from;   /* epoch of the state it started from; -1: from scratch */
+    int64_t saved;          /* epoch of the last state on disk; -1: there is none */
     char log[RUN_PATH];
 };
 
-/* STATUS_DIVERGED and STATUS_INTERRUPTED leave a log of the epochs done and the last good state. A
- * failure's sentence is kept beside the log, see run_error_path. The caller holds the run's claim
+/* STATUS_DIVERGED and STATUS_INTERRUPTED leave a log of the epochs done, and the state that was saved
+ * last, from which the next call goes on. A failure's sentence is kept beside the log, see run_error_path. The caller holds the run's claim
  * (sim/claim.h) where others may be at work. */
 int run_execute(const struct config *c, const struct timeline *t, const struct dataset *d,
                 const struct run_options *o, struct run_outcome *out, struct error *e);
@@ -61,7 +62,8 @@ void run_record_error(const char *path, const char *sentence);
  * under `folder`. It trains nothing that stays. */
 struct run_cost {
     double start; /* seconds before the first epoch and after the last */
-    double epoch; /* seconds per epoch: training without stabilizers, measuring, saving */
+    double
+        epoch; /* seconds per epoch: training without stabilizers, measuring, saving now and then */
     double stabilizer[CONFIG_STABILIZERS]; /* seconds on top per epoch of each one's window */
     int64_t state_bytes;                   /* of a state's file */
     int64_t rows_bytes; /* of a file of rows that holds one; a log without rows is about two */

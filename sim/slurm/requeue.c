@@ -2,7 +2,7 @@
  *
  * scontrol requeue ends the job that calls it, so it is the last act. A job that waits for afterok
  * or aftercorr goes on waiting. The trap: a time limit shorter than an epoch would start the job
- * for ever, so starts in a row that finished no epoch are counted in results/<experiment>/slurm/
+ * for ever, so starts in a row that saved no later epoch are counted in results/<experiment>/slurm/
  * <run id>.requeued. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static long read_count(const char *path) {
     return n;
 }
 
-/* How many starts in a row finished no epoch, with this one; not written where nothing can be. */
+/* How many starts in a row saved no later epoch, with this one; not written where nothing can be. */
 static long count_start(const char *folder, const char *run_id, bool progress) {
     char path[STORE_PATH];
     snprintf(path, sizeof path, "%s/slurm", folder);
@@ -59,14 +59,13 @@ int slurm_requeue(const char *folder, const char *run_id, bool progress, struct 
     long idle = count_start(folder, run_id, progress);
     if (idle > STARTS)
         return error_set(e, STATUS_FAILED,
-                         "the time limit came %ld times in a row before an epoch was finished: "
+                         "the time limit came %ld times in a row before an epoch was saved: "
                          "raise slurm.time",
                          idle);
     struct text job = {0};
     job_name(&job);
     fprintf(stderr,
-            "imprint: the time limit is near; job %s saved its last epoch and asks for a "
-            "new start\n",
+            "imprint: the time limit is near; job %s asks for a new start from what is saved\n",
             job.data);
     fflush(NULL);
     int status = slurm_restart(job.data, e);
