@@ -134,7 +134,7 @@ static hid_t put_dataset(struct h5_writer *w, const char *name, hid_t type, size
     hid_t space = rank ? H5Screate_simple((int)rank, shape, NULL) : H5Screate(H5S_SCALAR);
     hid_t set = H5Dcreate2(w->file, name, type, space, w->link, w->create, H5P_DEFAULT);
     bool empty = rank && H5Sget_simple_extent_npoints(space) == 0;
-    if (set < 0 || (!empty && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
+    if (set < 0 || (!empty && data && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
         writer_fail(w, "write", name);
     H5Sclose(space);
     return set;
@@ -282,6 +282,30 @@ void h5_put_tensor(struct h5_writer *w, const char *name, const void *v, size_t 
     }
     describe(w, set, about);
     H5Dclose(set);
+}
+
+static herr_t select_rows(hid_t space, size_t first, size_t last, hid_t *memory) {
+    hsize_t shape[H5S_MAX_RANK], start[H5S_MAX_RANK] = {0};
+    int rank = H5Sget_simple_extent_dims(space, shape, NULL);
+    *memory = -1;
+    if (rank < 1 || first > last || last > shape[0]) return -1;
+    start[0] = first;
+    shape[0] = last - first;
+    *memory = H5Screate_simple(rank, shape, NULL);
+    return H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, shape, NULL);
+}
+
+void h5_put_rows(struct h5_writer *w, const char *name, size_t first, size_t last, const void *v,
+                 size_t element) {
+    if (w->e.status) return;
+    hid_t set = H5Dopen2(w->file, name, H5P_DEFAULT), memory = -1;
+    hid_t space = set < 0 ? -1 : H5Dget_space(set);
+    if (space < 0 || select_rows(space, first, last, &memory) < 0 ||
+        H5Dwrite(set, float_type(element), memory, space, H5P_DEFAULT, v) < 0)
+        writer_fail(w, "write rows of", name);
+    if (memory >= 0) H5Sclose(memory);
+    if (space >= 0) H5Sclose(space);
+    if (set >= 0) H5Dclose(set);
 }
 
 /* ---- attributes of objects already put; "/" is the root ---- */
@@ -751,17 +775,10 @@ static int get_rows(struct h5_reader *r, const char *name, hid_t as, size_t firs
     if (set < 0) return error_set(e, STATUS_FAILED, "%s: has no variable '%s'", r->path, name);
     hid_t type = H5Dget_type(set), space = H5Dget_space(set);
     hid_t native = H5Tget_native_type(type, H5T_DIR_ASCEND);
-    hsize_t shape[H5S_MAX_RANK], start[H5S_MAX_RANK] = {0};
-    int rank = H5Sget_simple_extent_dims(space, shape, NULL);
-    herr_t status = -1;
-    if (rank > 0 && first <= last && last <= shape[0]) {
-        start[0] = first;
-        shape[0] = last - first;
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, shape, NULL);
-        hid_t memory = H5Screate_simple(rank, shape, NULL);
-        status = H5Dread(set, as < 0 ? native : as, memory, space, H5P_DEFAULT, v);
-        H5Sclose(memory);
-    }
+    hid_t memory;
+    herr_t status = select_rows(space, first, last, &memory);
+    if (status >= 0) status = H5Dread(set, as < 0 ? native : as, memory, space, H5P_DEFAULT, v);
+    if (memory >= 0) H5Sclose(memory);
     H5Tclose(native);
     H5Tclose(type);
     H5Sclose(space);

@@ -55,6 +55,9 @@ void h5_put_text(struct h5_writer *w, const char *name, const char *text,
  * ("axis0_16"), shared in the group. element: 4 or 8 bytes, float or double. */
 void h5_put_tensor(struct h5_writer *w, const char *name, const void *v, size_t element,
                    size_t rank, const size_t *shape, const struct h5_about *about);
+/* Of a tensor that was put with v NULL: rows [first, last) of axis 0. */
+void h5_put_rows(struct h5_writer *w, const char *name, size_t first, size_t last, const void *v,
+                 size_t element);
 
 void h5_put_attr_text(struct h5_writer *w, const char *object, const char *name, const char *text);
 void h5_put_attr_int(struct h5_writer *w, const char *object, const char *name, int64_t value);

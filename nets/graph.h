@@ -86,7 +86,7 @@ struct graph {
     real *kept;              /* by backward_g2; touched where several passes share a forward pass */
     struct arena params_arena, grads_arena, buffers_arena, states_arena, activations, workspace,
         scratch;
-    struct arena op_arena; /* the parameters, or their gradients, of any one op: scratch */
+    struct arena op_arena; /* scratch: the gradients of one op, or one row of a tensor */
 };
 
 /* For architectures. Values are numbered; -1 stands for one that failed. */

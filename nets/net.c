@@ -98,28 +98,47 @@ void net_free(struct net *net) {
     free(net);
 }
 
-/* One draw after the other from the tensor's own stream, in PyTorch's order of its elements. */
-static void tensor_draw(const struct net_tensor *t, struct init init, uint64_t seed, real *out) {
-    uint64_t index = XXH3_64bits(t->name, strlen(t->name));
-    struct rng rng = rng_stream(seed, "init", 0, index);
-    for (size_t i = 0; i < t->count; i++) {
+/* The next n draws from the tensor's own stream. */
+static void draw(struct rng *rng, struct init init, size_t n, real *out) {
+    for (size_t i = 0; i < n; i++) {
         double v = init.value;
-        if (init.kind == INIT_NORMAL || init.kind == INIT_EMBEDDING) v *= rng_normal(&rng);
-        if (init.kind == INIT_UNIFORM) v *= 2 * rng_uniform(&rng) - 1;
+        if (init.kind == INIT_NORMAL || init.kind == INIT_EMBEDDING) v *= rng_normal(rng);
+        if (init.kind == INIT_UNIFORM) v *= 2 * rng_uniform(rng) - 1;
         out[i] = (real)v;
     }
-    if (init.kind == INIT_EMBEDDING) memset(out, 0, t->shape[1] * sizeof *out);
+}
+
+/* In PyTorch's order of its elements; a tensor that lies in another goes there row by row. */
+static void tensor_draw(const struct net *net, const struct net_tensor *t, struct init init,
+                        uint64_t seed, real *arena) {
+    const size_t row = t->count / t->shape[0], rows = t->packed ? 1 : t->shape[0];
+    uint64_t index = XXH3_64bits(t->name, strlen(t->name));
+    struct rng rng = rng_stream(seed, "init", 0, index);
+    real *out = t->packed ? net->graph.op_arena.data : arena + t->offset;
+    for (size_t o = 0; o < t->shape[0]; o += rows) {
+        draw(&rng, init, rows * row, out);
+        if (t->packed) net_import_rows(net, t, o, o + 1, arena, out);
+    }
+    if (init.kind == INIT_EMBEDDING) memset(arena + t->offset, 0, row * sizeof *arena);
+}
+
+/* Some architectures draw a tensor as a whole. */
+static bool tensor_draw_whole(const struct net *net, size_t i, uint64_t seed, real *arena) {
+    const struct graph *g = &net->graph;
+    const struct net_tensor *t = &g->params[i];
+    real *out = t->packed ? net->run.grads + t->offset : arena + t->offset;
+    if (!g->arch->draw || !g->arch->draw(g, i, seed, out)) return false;
+    if (!t->packed) return true;
+    net_import(net, t, arena, out);
+    memset(out, 0, t->count * sizeof *out);
+    return true;
 }
 
 void net_init_into(struct net *net, uint64_t seed, real *arena) {
     const struct graph *g = &net->graph;
-    for (size_t i = 0; i < g->params_n; i++) {
-        const struct net_tensor *t = &g->params[i];
-        real *out = t->packed ? g->op_arena.data : arena + t->offset;
-        if (!g->arch->draw || !g->arch->draw(g, i, seed, out))
-            tensor_draw(t, g->params_init[i], seed, out);
-        if (t->packed) net_import(net, t, arena, out);
-    }
+    for (size_t i = 0; i < g->params_n; i++)
+        if (!tensor_draw_whole(net, i, seed, arena))
+            tensor_draw(net, &g->params[i], g->params_init[i], seed, arena);
 }
 
 void net_init(struct net *net, uint64_t seed) {
@@ -191,18 +210,32 @@ static const struct op *tensor_op(const struct net *net, const struct net_tensor
     return &g->ops[g->params_op[t - g->params]];
 }
 
-void net_export(const struct net *net, const struct net_tensor *t, const real *arena, real *out) {
+void net_export_rows(const struct net *net, const struct net_tensor *t, size_t first, size_t last,
+                     const real *arena, real *out) {
+    const size_t row = t->count / t->shape[0];
+    const real *from = arena + t->offset;
     if (t->packed)
-        tensor_op(net, t)->type->unpack(tensor_op(net, t), arena + t->offset, out);
+        tensor_op(net, t)->type->unpack(tensor_op(net, t), first, last, from, out);
     else
-        memcpy(out, arena + t->offset, t->count * sizeof *out);
+        memcpy(out, from + first * row, (last - first) * row * sizeof *out);
+}
+
+void net_import_rows(const struct net *net, const struct net_tensor *t, size_t first, size_t last,
+                     real *arena, const real *in) {
+    const size_t row = t->count / t->shape[0];
+    real *to = arena + t->offset;
+    if (t->packed)
+        tensor_op(net, t)->type->pack(tensor_op(net, t), first, last, in, to);
+    else
+        memcpy(to + first * row, in, (last - first) * row * sizeof *in);
+}
+
+void net_export(const struct net *net, const struct net_tensor *t, const real *arena, real *out) {
+    net_export_rows(net, t, 0, t->shape[0], arena, out);
 }
 
 void net_import(const struct net *net, const struct net_tensor *t, real *arena, const real *in) {
-    if (t->packed)
-        tensor_op(net, t)->type->pack(tensor_op(net, t), in, arena + t->offset);
-    else
-        memcpy(arena + t->offset, in, t->count * sizeof *in);
+    net_import_rows(net, t, 0, t->shape[0], arena, in);
 }
 
 const struct tensor *net_input_tensor(const struct net *net, size_t m) {

@@ -77,7 +77,7 @@ void net_free(struct net *net);
  * start values. The draw of a tensor depends on its name and shape alone. */
 void net_init(struct net *net, uint64_t seed);
 /* The parameters alone, into any array with their offsets (what lies between tensors is left as it
- * is). */
+ * is). net_grads is scratch to some architectures, and zeroed. */
 void net_init_into(struct net *net, uint64_t seed, real *arena);
 
 size_t net_batch(const struct net *net); /* the largest N */
@@ -95,6 +95,11 @@ const char *const *net_layers(const struct net *net, size_t *n); /* "conv1", "fc
  * parameters' offsets) and PyTorch's layout. */
 void net_export(const struct net *net, const struct net_tensor *t, const real *arena, real *out);
 void net_import(const struct net *net, const struct net_tensor *t, real *arena, const real *in);
+/* The same of its rows [first, last) along axis 0; `out` and `in` begin with the first of them. */
+void net_export_rows(const struct net *net, const struct net_tensor *t, size_t first, size_t last,
+                     const real *arena, real *out);
+void net_import_rows(const struct net *net, const struct net_tensor *t, size_t first, size_t last,
+                     real *arena, const real *in);
 
 /* Branches: with several inputs, a layer that only one of them reaches belongs to that modality's
  * encoder, a layer that several reach to the trunk. Names: the inputs', then "trunk"; none (n = 0)

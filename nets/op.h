@@ -119,11 +119,13 @@ struct op_type {
     void (*backward_g2)(const struct op *op, const struct op_run *run);
     /* Reals per example that backward_g2 keeps from the first pass for the others. NULL: none. */
     size_t (*kept)(const struct op *op);
-    /* Between this op's order of its first parameter and PyTorch's. NULL: they are the same;
-     * `packs` says whether they differ for this op (NULL: always). */
+    /* Between this op's order of its first parameter and PyTorch's: `packed` is all of it, `pytorch`
+     * the rows [first, last), along axis 0, alone. NULL: the orders are the same; `packs` says
+     * whether they differ for this op (NULL: always). */
     bool (*packs)(const struct op *op);
-    void (*pack)(const struct op *op, const real *pytorch, real *packed);
-    void (*unpack)(const struct op *op, const real *packed, real *pytorch);
+    void (*pack)(const struct op *op, size_t first, size_t last, const real *pytorch, real *packed);
+    void (*unpack)(const struct op *op, size_t first, size_t last, const real *packed,
+                   real *pytorch);
 };
 
 const struct op_type *op_find(const char *name);

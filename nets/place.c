@@ -282,21 +282,25 @@ static size_t scratch_bytes(struct graph *g) {
 
 static int arena_get(struct arena *a, size_t bytes) {
     size_t align = bytes < HUGE_PAGE ? LINE : HUGE_PAGE;
-    a->bytes = (bytes + SLACK + align - 1) / align * align;
+    a->bytes = (bytes + SLACK + LINE - 1) / LINE * LINE;
     a->block = calloc(1, a->bytes + align); /* not memset, which would touch every page */
     if (!a->block) return STATUS_FAILED;
     a->data = (char *)a->block + (align - (uintptr_t)a->block % align) % align;
 #ifdef MADV_HUGEPAGE
-    if (align == HUGE_PAGE) madvise(a->data, a->bytes, MADV_HUGEPAGE); /* only a hint */
+    if (align == HUGE_PAGE) /* only a hint, and for whole pages alone: half a one costs all of it */
+        madvise(a->data, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
     return STATUS_OK;
 }
 
+/* The gradients of an op that does not hand them on itself, or a row on its way into a tensor. */
 static size_t reals_of_op(const struct graph *g) {
     size_t most = 0;
     for (size_t i = 0; i < g->params_n; i++) {
         const struct net_tensor *t = &g->params[i];
-        size_t n = t->offset + t->count - g->ops[g->params_op[i]].param[0];
+        const struct op *op = &g->ops[g->params_op[i]];
+        size_t n =
+            op->type->backward_take ? t->count / t->shape[0] : t->offset + t->count - op->param[0];
         if (most < n) most = n;
     }
     return most;

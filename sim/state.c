@@ -34,16 +34,32 @@ static void name_of(char path[PATH_TEXT], const struct arena *a, size_t which, s
     snprintf(path, PATH_TEXT, "%s%s/%s", parent, a->group, a->table[tensor].name);
 }
 
-/* For tensors that lie in another order here than in the file. */
-static real *staging(const struct state *s) {
-    size_t largest = 1, n;
-    struct arena arenas[2 + OPTIMIZER_SLOTS];
-    n = arenas_of(s, arenas);
-    for (size_t a = 0; a < n; a++)
-        for (size_t i = 0; i < arenas[a].n; i++)
-            if (arenas[a].table[i].packed && arenas[a].table[i].count > largest)
-                largest = arenas[a].table[i].count;
-    return malloc(largest * sizeof(real));
+/* Rows of a tensor that lies in another order here than in the file pass through this. */
+struct staging {
+    real *rows;
+    size_t count;
+};
+
+enum { STAGED = 1 << 16 };
+
+static size_t row_of(const struct net_tensor *t) {
+    return t->count / t->shape[0];
+}
+
+static struct staging staging(const struct state *s) {
+    size_t n;
+    const struct net_tensor *t = net_param_table(s->net, &n);
+    struct staging is = {NULL, STAGED};
+    for (size_t i = 0; i < n; i++)
+        if (t[i].packed && row_of(&t[i]) > is.count) is.count = row_of(&t[i]);
+    is.rows = malloc(is.count * sizeof(real));
+    return is;
+}
+
+/* The row behind those that begin with `first` and are staged at a time. */
+static size_t staged_until(const struct staging *s, const struct net_tensor *t, size_t first) {
+    size_t last = first + s->count / row_of(t);
+    return last < t->shape[0] ? last : t->shape[0];
 }
 
 static int check_key(struct h5_reader *r, const char *key, struct error *e) {
@@ -62,23 +78,31 @@ static bool is_misplaced(const char *path, const char *key) {
     return other;
 }
 
+static void save_tensor(const struct state *s, struct h5_writer *w, const char *name,
+                        const struct net_tensor *t, const real *arena, const struct staging *out) {
+    h5_put_tensor(w, name, t->packed ? NULL : arena + t->offset, sizeof(real), (size_t)t->rank,
+                  t->shape, NULL);
+    for (size_t o = 0, last; t->packed && o < t->shape[0]; o = last) {
+        last = staged_until(out, t, o);
+        net_export_rows(s->net, t, o, last, arena, out->rows);
+        h5_put_rows(w, name, o, last, out->rows, sizeof(real));
+    }
+}
+
 int state_save(const struct state *s, const char *path, const char *key, bool kept,
                struct error *e) {
     char name[PATH_TEXT];
     struct arena arenas[2 + OPTIMIZER_SLOTS];
     size_t n = arenas_of(s, arenas);
-    real *out = staging(s);
-    if (!out) return error_set(e, STATUS_FAILED, "out of memory for a state");
+    struct staging out = staging(s);
+    if (!out.rows) return error_set(e, STATUS_FAILED, "out of memory for a state");
     struct h5_writer *w = h5_create(path);
     for (size_t a = 0; a < n; a++)
         for (size_t i = 0; i < arenas[a].n; i++) {
-            const struct net_tensor *t = &arenas[a].table[i];
-            if (t->packed) net_export(s->net, t, arenas[a].data, out);
             name_of(name, &arenas[a], a, i);
-            h5_put_tensor(w, name, t->packed ? out : arenas[a].data + t->offset, sizeof(real),
-                          (size_t)t->rank, t->shape, NULL);
+            save_tensor(s, w, name, &arenas[a].table[i], arenas[a].data, &out);
         }
-    free(out);
+    free(out.rows);
     h5_put_attr_text(w, "/", "prefix_key", key);
     h5_put_attr_text(w, "/", "optimizer", s->optimizer->name);
     h5_put_attr_int(w, "/", "optimizer_steps", s->steps);
@@ -87,14 +111,20 @@ int state_save(const struct state *s, const char *path, const char *key, bool ke
 }
 
 static int load_tensor(const struct state *s, struct h5_reader *r, const char *name,
-                       const struct net_tensor *t, real *arena, real *in, struct error *e) {
+                       const struct net_tensor *t, real *arena, const struct staging *in,
+                       struct error *e) {
     size_t shape[H5_RANK], element;
     bool fits = h5_shape(r, name, shape) == t->rank && h5_kind(r, name, &element) == H5_FLOATS &&
                 element == sizeof(real);
     for (int i = 0; fits && i < t->rank; i++) fits = shape[i] == t->shape[i];
     if (!fits) return error_set(e, STATUS_FAILED, "'%s' is missing or has another shape", name);
-    int status = h5_get_raw(r, name, sizeof(real), t->packed ? in : arena + t->offset, e);
-    if (!status && t->packed) net_import(s->net, t, arena, in);
+    if (!t->packed) return h5_get_raw(r, name, sizeof(real), arena + t->offset, e);
+    int status = STATUS_OK;
+    for (size_t o = 0, last; !status && o < t->shape[0]; o = last) {
+        last = staged_until(in, t, o);
+        status = h5_get_rows(r, name, o, last, in->rows, e);
+        if (!status) net_import_rows(s->net, t, o, last, arena, in->rows);
+    }
     return status;
 }
 
@@ -102,14 +132,14 @@ static int load_all(struct state *s, struct h5_reader *r, struct error *e) {
     char name[PATH_TEXT];
     struct arena arenas[2 + OPTIMIZER_SLOTS];
     size_t n = arenas_of(s, arenas);
-    real *in = staging(s);
-    int status = in ? STATUS_OK : error_set(e, STATUS_FAILED, "out of memory for a state");
+    struct staging in = staging(s);
+    int status = in.rows ? STATUS_OK : error_set(e, STATUS_FAILED, "out of memory for a state");
     for (size_t a = 0; a < n && !status; a++)
         for (size_t i = 0; i < arenas[a].n && !status; i++) {
             name_of(name, &arenas[a], a, i);
-            status = load_tensor(s, r, name, &arenas[a].table[i], arenas[a].data, in, e);
+            status = load_tensor(s, r, name, &arenas[a].table[i], arenas[a].data, &in, e);
         }
-    free(in);
+    free(in.rows);
     return status;
 }
 

@@ -551,9 +551,9 @@ static void unpack_undoes_pack_and_pack_puts_output_channels_last(void **state) 
     const struct conv_shape s = {3, 4, 2, 5, 1, 1};
     real *oihw = array_draw(conv_weights(&s), &seed), *packed = array_draw(conv_weights(&s), &seed);
     real *again = array_draw(conv_weights(&s), &seed);
-    conv_pack(&s, oihw, packed);
+    conv_pack(&s, 0, s.O, oihw, packed);
     assert_true(packed[((1 * 5 + 3) * 3 + 2) * 4 + 1] == oihw[((1 * 3 + 2) * 2 + 1) * 5 + 3]);
-    conv_unpack(&s, packed, again);
+    conv_unpack(&s, 0, s.O, packed, again);
     assert_memory_equal(again, oihw, conv_weights(&s) * sizeof(real));
     free(oihw), free(packed), free(again);
 }

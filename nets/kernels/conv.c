@@ -31,18 +31,20 @@ const struct conv_kernel *conv_choose(const struct conv_shape *s, size_t pixels,
     return direct->covers(s) ? direct : &conv_reference;
 }
 
-void conv_pack(const struct conv_shape *s, const real *oihw, real *packed) {
+void conv_pack(const struct conv_shape *s, size_t first, size_t last, const real *oihw,
+               real *packed) {
     const size_t taps = s->R * s->S;
-    for (size_t o = 0; o < s->O; o++)
+    for (size_t o = first; o < last; o++)
         for (size_t c = 0; c < s->C; c++)
             for (size_t t = 0; t < taps; t++)
-                packed[(t * s->C + c) * s->O + o] = oihw[(o * s->C + c) * taps + t];
+                packed[(t * s->C + c) * s->O + o] = oihw[((o - first) * s->C + c) * taps + t];
 }
 
-void conv_unpack(const struct conv_shape *s, const real *packed, real *oihw) {
+void conv_unpack(const struct conv_shape *s, size_t first, size_t last, const real *packed,
+                 real *oihw) {
     const size_t taps = s->R * s->S;
-    for (size_t o = 0; o < s->O; o++)
+    for (size_t o = first; o < last; o++)
         for (size_t c = 0; c < s->C; c++)
             for (size_t t = 0; t < taps; t++)
-                oihw[(o * s->C + c) * taps + t] = packed[(t * s->C + c) * s->O + o];
+                oihw[((o - first) * s->C + c) * taps + t] = packed[(t * s->C + c) * s->O + o];
 }

@@ -4,8 +4,9 @@
  *                                          * w[o, c, r, s]
  *
  * Weights are kept packed as [R][S][C][O] (O contiguous, so that output channels lie across vector
- * lanes); `conv_pack` and `conv_unpack` convert from and to PyTorch's OIHW. Gradients of the
- * weights use the same packed layout. x needs a halo only where a kernel says so; dy's is not read.
+ * lanes); `conv_pack` and `conv_unpack` convert the outputs [first, last) from and to PyTorch's
+ * OIHW, which begins with `first`. Gradients of the weights use the same packed layout. x needs a
+ * halo only where a kernel says so; dy's is not read.
  *
  * Every function works on the images [first, last) of its tensors and is single-threaded: the
  * caller cuts the batch into fixed pieces. y and dx do not depend on how a batch is cut; the last
@@ -61,8 +62,10 @@ static inline size_t conv_weights(const struct conv_shape *s) {
     return s->R * s->S * s->C * s->O;
 }
 
-void conv_pack(const struct conv_shape *s, const real *oihw, real *packed);
-void conv_unpack(const struct conv_shape *s, const real *packed, real *oihw);
+void conv_pack(const struct conv_shape *s, size_t first, size_t last, const real *oihw,
+               real *packed);
+void conv_unpack(const struct conv_shape *s, size_t first, size_t last, const real *packed,
+                 real *oihw);
 
 /* The kernels as compiled for an instruction set (nets/kernels/isa.h); NULL where this machine cannot
  * run them. conv_choose takes the best set's: tests ask for the others. */

@@ -245,12 +245,14 @@ static void conv_layer_backward_g2(const struct op *op, const struct op_run *run
     if (op->options.bias) op_each_piece(op, run, run->N, op_pieces(run->N), bias_g2_piece);
 }
 
-static void conv_layer_pack(const struct op *op, const real *pytorch, real *packed) {
-    conv_pack(&op->conv, pytorch, packed);
+static void conv_layer_pack(const struct op *op, size_t first, size_t last, const real *pytorch,
+                            real *packed) {
+    conv_pack(&op->conv, first, last, pytorch, packed);
 }
 
-static void conv_layer_unpack(const struct op *op, const real *packed, real *pytorch) {
-    conv_unpack(&op->conv, packed, pytorch);
+static void conv_layer_unpack(const struct op *op, size_t first, size_t last, const real *packed,
+                              real *pytorch) {
+    conv_unpack(&op->conv, first, last, packed, pytorch);
 }
 
 const struct op_type op_conv = {

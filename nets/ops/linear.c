@@ -291,16 +291,18 @@ static size_t column(const struct op *op, size_t i) {
     return i % channels * op->plane + i / channels;
 }
 
-static void linear_pack(const struct op *op, const real *pytorch, real *packed) {
+static void linear_pack(const struct op *op, size_t first, size_t last, const real *pytorch,
+                        real *packed) {
     size_t in = op->x[0].C;
-    for (size_t o = 0; o < op->y.C; o++)
-        for (size_t i = 0; i < in; i++) packed[o * in + i] = pytorch[o * in + column(op, i)];
+    for (size_t o = first; o < last; o++, pytorch += in)
+        for (size_t i = 0; i < in; i++) packed[o * in + i] = pytorch[column(op, i)];
 }
 
-static void linear_unpack(const struct op *op, const real *packed, real *pytorch) {
+static void linear_unpack(const struct op *op, size_t first, size_t last, const real *packed,
+                          real *pytorch) {
     size_t in = op->x[0].C;
-    for (size_t o = 0; o < op->y.C; o++)
-        for (size_t i = 0; i < in; i++) pytorch[o * in + column(op, i)] = packed[o * in + i];
+    for (size_t o = first; o < last; o++, pytorch += in)
+        for (size_t i = 0; i < in; i++) pytorch[column(op, i)] = packed[o * in + i];
 }
 
 static bool linear_packs(const struct op *op) {
