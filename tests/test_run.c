@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <math.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 struct attempt {
     char root[FIXTURE_TEXT];
     int64_t stop_after; /* epochs in this call; 0: never */
+    int64_t die_after;  /* the same, without a word */
     int threads;
     const int64_t *keep;
     size_t keep_n;
@@ -27,6 +29,7 @@ static void count_epoch(void *context, const struct run_progress *p) {
     struct attempt *a = context;
     (void)p;
     if (++a->seen == a->stop_after) a->stop = 1;
+    if (a->seen == a->die_after) _exit(EXIT_SUCCESS);
 }
 
 static struct attempt attempt_in(const char *folder, const char *name) {
@@ -130,6 +133,30 @@ static void every_net_stopped_anywhere_and_resumed_equals_never_stopped(void **f
         assert_true(same_files(a.log, b.log, log_groups) > 20);
         trial_free(&t);
     }
+}
+
+/* Its epochs take less than a state is worth, so the state is of an earlier one, or there is none. */
+static void a_killed_run_goes_on_from_what_was_saved(void **folder) {
+    struct trial t = trial_of(*folder, NULL);
+    struct attempt whole = attempt_in(*folder, "unkilled"), killed = attempt_in(*folder, "killed");
+    struct run_outcome a = attempt_run(&whole, &t, STATUS_OK);
+    killed.die_after = 6;
+    pid_t child = fork();
+    if (child == 0) {
+        attempt_run(&killed, &t, STATUS_OK);
+        _exit(EXIT_FAILURE);
+    }
+    int status;
+    assert_true(child > 0 && waitpid(child, &status, 0) == child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
+    killed.die_after = 0;
+    struct run_outcome b = attempt_run(&killed, &t, STATUS_OK);
+    assert_true(b.started_from < 6);
+    assert_int_equal(b.epochs_trained, 7 - (b.started_from < 0 ? 0 : b.started_from));
+    assert_int_equal(b.saved, 7);
+    assert_true(same_files(a.log, b.log, log_groups) > 20);
+    same_states(&whole, &killed, &t);
+    trial_free(&t);
 }
 
 static void a_forked_run_is_the_run_from_scratch(void **folder) {
@@ -590,6 +617,7 @@ static void the_golden_run_has_not_changed(void **folder) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_killed_run_goes_on_from_what_was_saved),
         cmocka_unit_test(every_net_stopped_anywhere_and_resumed_equals_never_stopped),
         cmocka_unit_test(a_forked_run_is_the_run_from_scratch),
         cmocka_unit_test(threads_do_not_change_a_bit),
