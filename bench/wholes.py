@@ -167,9 +167,9 @@ def say_times(report, net, what, times):
     report.note(title, "\n".join([
         "`imprint run` with a stopwatch (bench/timed.c): %d images of training and %d of test, augmented, %d Fisher"
         % (what["train"], what["test"], what["probes"]),
-        "probes an epoch, one blurred and %d clean epochs, a state and rows after each. Start: the data, the net and"
+        "probes an epoch, one blurred and %d clean epochs; the last state is kept, others are saved when it is time."
         % what["clean"],
-        "its first parameters. Rest: the config, orders, norms."]))
+        "Start: the data, the net and its first parameters. Rest: the config, orders, norms."]))
     return [100 - v for v in percent["compute"]]
 
 

@@ -4,7 +4,7 @@
  *   rows/<numerics id>/<prefix key>-<measures>.h5    the rows of the segment that ends there
  *   parts/<numerics id>/                             both, of runs in progress, as
  *                                                    <prefix key>-<measures>.state.h5 and .rows.h5:
- *                                                    each epoch's replace those of the epoch before
+ *                                                    each replaces those of an earlier epoch
  *   claims/<numerics id>/<run id>                    who trains a run now (sim/claim.h)
  *
  * A file in states or rows is never changed or replaced by another content; a damaged one is

@@ -42,7 +42,7 @@ int slurm_print(const struct tree *t, bool reuse, FILE *out, struct error *e);
 
 /* In a job whose time is up (SIGUSR1): ask Slurm to start it anew; this process is then ended by
  * Slurm. Outside Slurm nothing happens. STATUS_FAILED when it was started anew twice without a
- * finished epoch, or when Slurm refuses. `folder`: results/<experiment>. */
+ * later epoch saved, or when Slurm refuses. `folder`: results/<experiment>. */
 int slurm_requeue(const char *folder, const char *run_id, bool progress, struct error *e);
 
 #endif

@@ -143,14 +143,15 @@ stops_and_goes_on() {
 }
 
 # Rows of a measure that is new: trained again, which the plan says, and no state is touched.
+states_of() { ls -l --full-time "$TMPDIR/$1"/states/*/*; } # folder
 measures_more() {
-    before=$(cd "$TMPDIR/one/states" && ls -lR --full-time)
+    before=$(states_of one)
     sweep one --dry-run 'measures=[weight_norm]' >"$TMPDIR/more.out" || return 1
     cat "$TMPDIR/more.out"
     grep -q "48 epochs to train" "$TMPDIR/more.out" &&
         grep -q "48 epochs of these are trained again for their rows alone: the states of 6 runs" "$TMPDIR/more.out" &&
         says "6 of 6 runs done; 48 epochs trained" sweep one 'measures=[weight_norm]' &&
-        [ "$before" = "$(cd "$TMPDIR/one/states" && ls -lR --full-time)" ]
+        [ "$before" = "$(states_of one)" ]
 }
 
 reports() {
