@@ -13,6 +13,8 @@
 #include <H5FDdevelop.h>
 #endif
 
+enum { AT_A_TIME = 1 << 30 }; /* some systems refuse 2 GiB and more */
+
 struct opened {
     H5FD_t of_library; /* first, and not ours */
     struct h5_medium *medium;
@@ -65,7 +67,8 @@ static herr_t medium_read(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t
     (void)transfer;
     struct h5_medium *m = ((struct opened *)file)->medium;
     for (size_t done = 0; done < n;) {
-        ssize_t got = pread(m->fd, (char *)into + done, n - done, (off_t)(address + done));
+        size_t some = n - done < AT_A_TIME ? n - done : AT_A_TIME;
+        ssize_t got = pread(m->fd, (char *)into + done, some, (off_t)(address + done));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && !m->problem) m->problem = errno;
         if (got <= 0) {
@@ -84,7 +87,8 @@ static herr_t medium_write(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_
     struct h5_medium *m = ((struct opened *)file)->medium;
     off_t end = (off_t)(address + n);
     for (size_t done = 0; done < n && !m->problem;) {
-        ssize_t put = pwrite(m->fd, (const char *)from + done, n - done, (off_t)(address + done));
+        size_t some = n - done < AT_A_TIME ? n - done : AT_A_TIME;
+        ssize_t put = pwrite(m->fd, (const char *)from + done, some, (off_t)(address + done));
         if (put < 0 && errno == EINTR) continue;
         if (put <= 0) m->problem = put < 0 ? errno : ENOSPC;
         if (put > 0) done += (size_t)put;
