@@ -240,7 +240,7 @@ static int train_epoch(struct run *r, int64_t epoch, struct error *e) {
 
 /* ---- states and rows on disk ----------------------------------------------------------------- */
 
-enum { SELDOM = 100 };          /* saving takes this fraction of the time at most */
+enum { SELDOM = 100 };          /* parts take 1 / SELDOM of the time at most */
 static const double RATE = 4e8; /* bytes a second, until a state was written and it is known */
 
 struct segment {

@@ -146,7 +146,7 @@ static void a_killed_run_goes_on_from_what_was_saved(void **folder) {
         attempt_run(&killed, &t, STATUS_OK);
         _exit(EXIT_FAILURE);
     }
-    int status;
+    int status = -1;
     assert_true(child > 0 && waitpid(child, &status, 0) == child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
     killed.die_after = 0;
