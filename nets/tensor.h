@@ -1,5 +1,5 @@
-/* Activations: NHWC with a zeroed halo of `halo` pixels around every image, so that a convolution
- * reads its padding. A flat vector is H = W = 1 without halo; features are C.
+/* Activations: NHWC, with a zeroed halo of `halo` pixels around every image where a convolution's
+ * kernel reads its padding. A flat vector is H = W = 1 without halo; features are C.
  *
  * Address of (n, h, w, c), with h and w from -halo to H-1+halo:
  *   data + n * image + (h + halo) * row + (w + halo) * C + c          (C is contiguous)

@@ -47,6 +47,7 @@ struct problem {
     struct conv_shape s;
     size_t N;
     struct tensor x, y; /* dx has the geometry of x, dy that of y */
+    struct tensor bare; /* x as the kernels get it that say they read no halo */
     real *w, *b, *dw;   /* dw: what the gradient is added to */
     bool with_bias;
 };
@@ -86,6 +87,10 @@ static struct problem problem_make(struct conv_shape s, size_t N, size_t H, size
     p.x = tensor_make(N, H, W, s.C, s.pad + more_halo, 0);
     p.y = tensor_make(N, OH, OW, s.O, y_halo, NAN);
     tensor_draw(&p.x, N, &seed);
+    p.bare = tensor_make(N, H, W, s.C, y_halo, NAN);
+    for (size_t n = 0; n < N; n++)
+        for (size_t h = 0; h < H; h++)
+            memcpy(tensor_at(&p.bare, n, h, 0), tensor_at(&p.x, n, h, 0), W * s.C * sizeof(real));
     tensor_draw(&p.y, N, &seed);
     p.w = array_draw(conv_weights(&s), &seed);
     p.b = array_draw(s.O, &seed);
@@ -94,7 +99,7 @@ static struct problem problem_make(struct conv_shape s, size_t N, size_t H, size
 }
 
 static void problem_free(struct problem *p) {
-    free(p->x.data), free(p->y.data), free(p->w), free(p->b), free(p->dw);
+    free(p->x.data), free(p->bare.data), free(p->y.data), free(p->w), free(p->b), free(p->dw);
 }
 
 /* Shrink a side, or drop an image, until the products are no more than `most`: the shapes stay as
@@ -314,6 +319,10 @@ static bool halo_untouched(const struct tensor *t, size_t N) {
     return true;
 }
 
+static const struct tensor *x_for(const struct conv_kernel *k, const struct problem *p) {
+    return k->reads_halo && k->reads_halo(&p->s) ? &p->x : &p->bare;
+}
+
 static struct tensor like(const struct tensor *t, size_t N) {
     return tensor_make(N, t->H, t->W, t->C, t->halo, canary);
 }
@@ -342,9 +351,10 @@ static struct results results_make(const struct conv_kernel *k, const struct pro
     for (size_t i = 0; i < 2; i++) {
         real *scratch = scratch_make(k, p);
         const size_t first = edges[i], last = edges[i + 1];
-        k->forward(&p->s, &p->x, p->w, p->with_bias ? p->b : NULL, &r.y, first, last, scratch);
+        k->forward(&p->s, x_for(k, p), p->w, p->with_bias ? p->b : NULL, &r.y, first, last,
+                   scratch);
         k->backward_data(&p->s, &p->y, p->w, &r.dx, first, last, scratch);
-        k->backward_weights(&p->s, &p->x, &p->y, r.dw, first, last, scratch);
+        k->backward_weights(&p->s, x_for(k, p), &p->y, r.dw, first, last, scratch);
         free(scratch);
     }
     return r;
@@ -462,9 +472,9 @@ static void check_squares(const struct kernel *kernel, const struct problem *p) 
     for (size_t n = 0; n < p->N; n++) {
         double want = 0;
         for (size_t i = 0; i < count; i++) dw[i] = 0;
-        k->backward_weights(&p->s, &p->x, &p->y, dw, n, n + 1, scratch);
+        k->backward_weights(&p->s, x_for(k, p), &p->y, dw, n, n + 1, scratch);
         for (size_t i = 0; i < count; i++) want += (double)dw[i] * (double)dw[i];
-        double got = k->squares(&p->s, &p->x, &p->y, n, scratch);
+        double got = k->squares(&p->s, x_for(k, p), &p->y, n, scratch);
         expect(fabs(got - want) <= 2 * (double)terms * unit * want, k, p, "squares are wrong");
     }
     free(dw), free(scratch);
@@ -493,7 +503,7 @@ static void images_outside_the_range_are_left_alone(void **state) {
     for (size_t i = 0; i < n; i++) {
         struct tensor y = like(&p.y, p.N), dx = like(&p.x, p.N);
         real *scratch = scratch_make(list[i].k, &p);
-        list[i].k->forward(&p.s, &p.x, p.w, p.b, &y, 1, 2, scratch);
+        list[i].k->forward(&p.s, x_for(list[i].k, &p), p.w, p.b, &y, 1, 2, scratch);
         list[i].k->backward_data(&p.s, &p.y, p.w, &dx, 1, 2, scratch);
         for (size_t m = 0; m < p.N; m += 2)
             for (size_t h = 0; h < p.y.image || h < p.x.image; h++) {
