@@ -91,9 +91,8 @@ static void run_squares(const struct work *k) {
     }
 }
 
-static struct tensor tensor_make(size_t N, size_t side, size_t C, size_t halo) {
-    struct tensor t = {.H = side, .W = side, .C = C, .halo = halo, .row = (side + 2 * halo) * C};
-    t.image = (side + 2 * halo) * t.row;
+static struct tensor tensor_make(size_t N, size_t side, size_t C) {
+    struct tensor t = {.H = side, .W = side, .C = C, .row = side * C, .image = side * side * C};
     t.data = aligned_alloc(64, (N * t.image * sizeof(real) + 63) / 64 * 64);
     if (!t.data) abort();
     memset(t.data, 0, N * t.image * sizeof(real));
@@ -136,8 +135,8 @@ static void measure(const struct work *k, void (*run)(const struct work *)) {
 static void measure_layer(const struct conv_kernel *kernel, const struct layer *l, size_t N) {
     const size_t out = (l->side + 2 * l->s.pad - l->s.R) / l->s.stride + 1;
     struct work k = {.kernel = kernel, .s = &l->s, .N = N};
-    k.x = tensor_make(N, l->side, l->s.C, l->s.pad);
-    k.y = tensor_make(N, out, l->s.O, 1);
+    k.x = tensor_make(N, l->side, l->s.C);
+    k.y = tensor_make(N, out, l->s.O);
     k.w = calloc(conv_weights(&l->s), sizeof(real));
     k.b = calloc(l->s.O, sizeof(real));
     k.scratch = malloc(kernel->scratch(&l->s, &k.x, &k.y) * sizeof(real));

@@ -44,8 +44,7 @@ struct load_flops {
 struct load_flops load_flops(const struct load *l);
 struct load_flops load_op_flops(const struct load *l, const struct op *op);
 
-/* Bytes of what a training step must keep of the batch: the images and every op's output once, without
- * halos; views and what works in place keep nothing of their own. */
+/* Bytes of what a training step must keep of the batch: the images and every op's output once; views and what works in place keep nothing of their own. */
 size_t load_activations(const struct load *l);
 
 /* One training step: the batch into the net, forward, loss, backward, SGD with momentum. */

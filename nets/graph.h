@@ -24,7 +24,7 @@
  * PyTorch's nn.Flatten gives c h w: `plane` = H W of the image before (1 otherwise) lets the
  * linear layer after it export its columns in PyTorch's order. */
 struct value {
-    size_t H, W, C, halo;
+    size_t H, W, C;
     size_t plane;
     int producer;    /* op; -1: an input of the network */
     int consumers;   /* ops that read it */

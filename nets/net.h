@@ -124,7 +124,7 @@ bool net_rectified(const struct net *net, size_t i, const struct tensor **y, siz
 
 /* Taps: where modality m's encoder ends and the trunk begins. */
 bool net_has_tap(const struct net *net, size_t m);
-size_t net_tap_size(const struct net *net, size_t m); /* reals per example, H W C without halo */
+size_t net_tap_size(const struct net *net, size_t m); /* reals per example, H W C */
 /* Example n's activation there, after net_forward; or one of the caller's in its place. */
 void net_tap_read(const struct net *net, size_t m, size_t n, real *out);
 void net_tap_write(struct net *net, size_t m, size_t n, const real *in);

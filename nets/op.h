@@ -3,7 +3,7 @@
  * nets/ops/ops.def.
  *
  * Letters: N examples, H W C of an activation; x the input, y the output; dx, dy the gradients of
- * the loss by them. Activations have the halo that their readers need, gradients have none. */
+ * the loss by them. */
 #ifndef NETS_OP_H
 #define NETS_OP_H
 

@@ -9,9 +9,7 @@
  *
  * All that is not kept lies in one workspace: the largest first, each as low as it fits among those
  * that live at the same time (Pisarchyk and Lee 2020, arXiv 2001.03288). So a chain of any depth
- * needs about two of its largest tensors.
- *
- * The trap: a halo is zeroed once and must stay zero, so what has one is kept. */
+ * needs about two of its largest tensors. */
 #include "nets/graph.h"
 
 #include <assert.h>
@@ -26,44 +24,27 @@
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20, SLACK = 4096 };
 
-static struct tensor tensor_of(const struct value *v, size_t halo) {
-    struct tensor t = {.H = v->H, .W = v->W, .C = v->C, .halo = halo};
-    t.row = (v->W + 2 * halo) * v->C;
-    t.image = (v->H + 2 * halo) * t.row;
-    return t;
+static struct tensor tensor_of(const struct value *v) {
+    return (struct tensor){
+        .H = v->H, .W = v->W, .C = v->C, .row = v->W * v->C, .image = v->H * v->W * v->C};
 }
 
 static size_t tensor_reals(const struct graph *g, const struct tensor *t) {
     return (t->image * g->batch + 15) / 16 * 16;
 }
 
-static bool reads_halo(const struct conv_kernel *k, const struct conv_shape *s) {
-    return k && k->reads_halo && k->reads_halo(s);
-}
-
-/* The halo that an op reads of its input. */
-static size_t op_halo(const struct op *op) {
-    bool reads = reads_halo(op->kernel, &op->conv) || reads_halo(op->kernel_single, &op->conv);
-    return reads ? op->conv.pad : 0;
-}
-
-/* Which activations and gradients share memory, and the halo each needs. From the last op to the
- * first, so that what a value's readers need is known when its producer is reached. */
+/* Which activations and gradients share memory. From the last op to the first, so that what a value's
+ * readers need is known when its producer is reached. */
 static void share(struct graph *g) {
     for (size_t i = g->ops_n; i-- > 0;) {
         const struct op *op = &g->ops[i];
         struct value *x = &g->values[op->in[0]], *y = &g->values[op->out];
-        if (x->halo < op_halo(op)) x->halo = op_halo(op);
         bool alone = x->consumers == 1;
-        bool view = op->type->view && y->halo == 0;
         bool back_over = op->type->in_place_backward || op->dx_over_dy;
-        if (alone && (view || back_over)) x->grad_in = y->grad_in;
+        if (alone && (op->type->view || back_over)) x->grad_in = y->grad_in;
         bool spare = x->producer >= 0 && !g->ops[x->producer].type->view;
         bool over = op->type->in_place && spare && !x->kept;
-        if (alone && (view || over)) {
-            x->halo = y->halo;
-            x->stored_in = y->stored_in;
-        }
+        if (alone && (op->type->view || over)) x->stored_in = y->stored_in;
     }
 }
 
@@ -146,8 +127,8 @@ static bool is_head(const struct graph *g, int value) {
 /* Somebody may read it at any time after the forward pass, or the forward pass does not make it. */
 static bool is_public(const struct graph *g, int v) {
     const struct value *value = &g->values[v];
-    return value->producer < 0 || value->kept || value->halo > 0 || v == g->output ||
-           v == graph_representation(g) || is_head(g, v);
+    return value->producer < 0 || value->kept || v == g->output || v == graph_representation(g) ||
+           is_head(g, v);
 }
 
 /* The activation v and all that share its memory: when the forward pass needs it. */
@@ -179,12 +160,12 @@ static bool must_stay(const struct graph *g, int v) {
 }
 
 /* The reals of what is kept, one after the other; the others go into the plan. Shared memory is
- * named by the last value of a chain in place, which has the chain's halo. */
+ * named by the last value of a chain in place. */
 static size_t place_activations(struct graph *g, struct plan *plan, size_t *offsets) {
     size_t total = 0;
     for (size_t v = 0; v < g->values_n; v++) {
         struct value *value = &g->values[v];
-        value->x = tensor_of(value, value->halo);
+        value->x = tensor_of(value);
         if (value->stored_in != (int)v) continue;
         size_t reals = tensor_reals(g, &value->x);
         value->passing = !must_stay(g, (int)v);
@@ -227,7 +208,7 @@ static void place_gradients(struct graph *g, struct plan *plan, size_t *offsets,
     if (!written) abort();
     for (size_t v = 0; v < g->values_n; v++) {
         struct value *value = &g->values[v];
-        value->dx = tensor_of(value, 0);
+        value->dx = tensor_of(value);
         if (value->grad_in == (int)v && value->wants_grad)
             plan_add(plan,
                      (struct stretch){tensor_reals(g, &value->dx), &offsets[v], lifetime(g, v)});

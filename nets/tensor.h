@@ -1,9 +1,7 @@
-/* Activations: NHWC, with a zeroed halo of `halo` pixels around every image where a convolution's
- * kernel reads its padding. A flat vector is H = W = 1 without halo; features are C.
+/* Activations: NHWC, pixel after pixel. A flat vector is H = W = 1; features are C.
  *
- * Address of (n, h, w, c), with h and w from -halo to H-1+halo:
- *   data + n * image + (h + halo) * row + (w + halo) * C + c          (C is contiguous)
- * The halo is zero at all times: whoever writes a tensor writes its interior only. */
+ * Address of (n, h, w, c):
+ *   data + n * image + h * row + w * C + c          (C is contiguous) */
 #ifndef NETS_TENSOR_H
 #define NETS_TENSOR_H
 
@@ -13,13 +11,13 @@
 
 struct tensor {
     real *data;
-    size_t H, W, C, halo;
-    size_t row;   /* (W + 2 halo) C */
-    size_t image; /* (H + 2 halo) row */
+    size_t H, W, C;
+    size_t row;   /* W C */
+    size_t image; /* H row */
 };
 
 static inline real *tensor_at(const struct tensor *t, size_t n, size_t h, size_t w) {
-    return t->data + n * t->image + (h + t->halo) * t->row + (w + t->halo) * t->C;
+    return t->data + n * t->image + h * t->row + w * t->C;
 }
 
 /* The same from example n on. */

@@ -8,7 +8,8 @@
  * factor instead: see FAMILIES, where a new kind of kernel is one line.
  *
  * Arrays are exactly as large as they must be, so that the address sanitizer sees any access
- * outside; halos that must not be written hold a canary, halos that must not be read hold NaN. */
+ * outside; gaps after rows and images hold a canary where they must not be written, and NaN where they
+ * must not be read. */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -47,15 +48,14 @@ struct problem {
     struct conv_shape s;
     size_t N;
     struct tensor x, y; /* dx has the geometry of x, dy that of y */
-    struct tensor bare; /* x as the kernels get it that say they read no halo */
     real *w, *b, *dw;   /* dw: what the gradient is added to */
     bool with_bias;
 };
 
-static struct tensor tensor_make(size_t N, size_t H, size_t W, size_t C, size_t halo,
+static struct tensor tensor_make(size_t N, size_t H, size_t W, size_t C, size_t gap,
                                  real background) {
-    struct tensor t = {.H = H, .W = W, .C = C, .halo = halo, .row = (W + 2 * halo) * C};
-    t.image = (H + 2 * halo) * t.row;
+    struct tensor t = {.H = H, .W = W, .C = C, .row = (W + gap) * C};
+    t.image = (H + gap) * t.row;
     t.data = malloc(N * t.image * sizeof *t.data);
     assert_non_null(t.data);
     for (size_t i = 0; i < N * t.image; i++) t.data[i] = background;
@@ -80,17 +80,13 @@ static size_t extent_out(size_t in, size_t taps, const struct conv_shape *s) {
 }
 
 /* Input extents of which the last rows and columns may be seen by no output. */
-static struct problem problem_make(struct conv_shape s, size_t N, size_t H, size_t W,
-                                   size_t more_halo, size_t y_halo, uint64_t seed) {
+static struct problem problem_make(struct conv_shape s, size_t N, size_t H, size_t W, size_t x_gap,
+                                   size_t y_gap, uint64_t seed) {
     const size_t OH = extent_out(H, s.R, &s), OW = extent_out(W, s.S, &s);
     struct problem p = {.s = s, .N = N, .with_bias = (seed & 1) != 0};
-    p.x = tensor_make(N, H, W, s.C, s.pad + more_halo, 0);
-    p.y = tensor_make(N, OH, OW, s.O, y_halo, NAN);
+    p.x = tensor_make(N, H, W, s.C, x_gap, NAN);
+    p.y = tensor_make(N, OH, OW, s.O, y_gap, NAN);
     tensor_draw(&p.x, N, &seed);
-    p.bare = tensor_make(N, H, W, s.C, y_halo, NAN);
-    for (size_t n = 0; n < N; n++)
-        for (size_t h = 0; h < H; h++)
-            memcpy(tensor_at(&p.bare, n, h, 0), tensor_at(&p.x, n, h, 0), W * s.C * sizeof(real));
     tensor_draw(&p.y, N, &seed);
     p.w = array_draw(conv_weights(&s), &seed);
     p.b = array_draw(s.O, &seed);
@@ -99,7 +95,7 @@ static struct problem problem_make(struct conv_shape s, size_t N, size_t H, size
 }
 
 static void problem_free(struct problem *p) {
-    free(p->x.data), free(p->bare.data), free(p->y.data), free(p->w), free(p->b), free(p->dw);
+    free(p->x.data), free(p->y.data), free(p->w), free(p->b), free(p->dw);
 }
 
 /* Shrink a side, or drop an image, until the products are no more than `most`: the shapes stay as
@@ -134,8 +130,8 @@ static struct problem problem_random(uint64_t *seed, size_t most) {
     size_t N = 1 + draw_below(seed, 3);
     size_t H = fewest_h + draw_below(seed, side), W = fewest_w + draw_below(seed, side);
     shrink(&s, most, &N, &H, &W, fewest_h, fewest_w);
-    const size_t more_halo = draw_below(seed, 2), y_halo = draw_below(seed, 3);
-    return problem_make(s, N, H, W, more_halo, y_halo, draw(seed));
+    const size_t x_gap = draw_below(seed, 2), y_gap = draw_below(seed, 3);
+    return problem_make(s, N, H, W, x_gap, y_gap, draw(seed));
 }
 
 /* What a result must be, and the sum of the absolute values of what it is summed from. */
@@ -308,23 +304,18 @@ static size_t wrong_pixels(const struct checker *c, const struct tensor *got, si
     return wrong;
 }
 
-static bool halo_untouched(const struct tensor *t, size_t N) {
+static bool gaps_untouched(const struct tensor *t, size_t N) {
     for (size_t n = 0; n < N; n++)
         for (size_t i = 0; i < t->image; i++) {
             const size_t h = i / t->row, w = i % t->row / t->C;
-            const bool inside =
-                h >= t->halo && h < t->H + t->halo && w >= t->halo && w < t->W + t->halo;
+            const bool inside = h < t->H && w < t->W;
             if (!inside && t->data[n * t->image + i] != canary) return false;
         }
     return true;
 }
 
-static const struct tensor *x_for(const struct conv_kernel *k, const struct problem *p) {
-    return k->reads_halo && k->reads_halo(&p->s) ? &p->x : &p->bare;
-}
-
 static struct tensor like(const struct tensor *t, size_t N) {
-    return tensor_make(N, t->H, t->W, t->C, t->halo, canary);
+    return tensor_make(N, t->H, t->W, t->C, t->row / t->C - t->W, canary);
 }
 
 static real *scratch_make(const struct conv_kernel *k, const struct problem *p) {
@@ -351,10 +342,9 @@ static struct results results_make(const struct conv_kernel *k, const struct pro
     for (size_t i = 0; i < 2; i++) {
         real *scratch = scratch_make(k, p);
         const size_t first = edges[i], last = edges[i + 1];
-        k->forward(&p->s, x_for(k, p), p->w, p->with_bias ? p->b : NULL, &r.y, first, last,
-                   scratch);
+        k->forward(&p->s, &p->x, p->w, p->with_bias ? p->b : NULL, &r.y, first, last, scratch);
         k->backward_data(&p->s, &p->y, p->w, &r.dx, first, last, scratch);
-        k->backward_weights(&p->s, x_for(k, p), &p->y, r.dw, first, last, scratch);
+        k->backward_weights(&p->s, &p->x, &p->y, r.dw, first, last, scratch);
         free(scratch);
     }
     return r;
@@ -366,9 +356,9 @@ static void results_free(struct results *r) {
 static void expect(bool good, const struct conv_kernel *k, const struct problem *p,
                    const char *what) {
     if (good) return;
-    fail_msg("%s: %s, C=%zu O=%zu R=%zu S=%zu stride=%zu pad=%zu N=%zu H=%zu W=%zu halos %zu %zu",
+    fail_msg("%s: %s, C=%zu O=%zu R=%zu S=%zu stride=%zu pad=%zu N=%zu H=%zu W=%zu gaps %zu %zu",
              k->name, what, p->s.C, p->s.O, p->s.R, p->s.S, p->s.stride, p->s.pad, p->N, p->x.H,
-             p->x.W, p->x.halo, p->y.halo);
+             p->x.W, p->x.row / p->x.C - p->x.W, p->y.row / p->y.C - p->y.W);
 }
 
 static void check_problem(const struct kernel *kernel, const struct problem *p,
@@ -382,8 +372,8 @@ static void check_problem(const struct kernel *kernel, const struct problem *p,
     expect(wrong_pixels(&y, &r.y, p->N) == 0, k, p, "forward is wrong");
     expect(wrong_pixels(&dx, &r.dx, p->N) == 0, k, p, "backward_data is wrong");
     expect(wrong_numbers(&dw, r.dw) == 0, k, p, "backward_weights is wrong");
-    expect(halo_untouched(&r.y, p->N), k, p, "forward wrote the halo of y");
-    expect(halo_untouched(&r.dx, p->N), k, p, "backward_data wrote the halo of dx");
+    expect(gaps_untouched(&r.y, p->N), k, p, "forward wrote the gaps of y");
+    expect(gaps_untouched(&r.dx, p->N), k, p, "backward_data wrote the gaps of dx");
     results_free(&r);
 }
 
@@ -472,9 +462,9 @@ static void check_squares(const struct kernel *kernel, const struct problem *p) 
     for (size_t n = 0; n < p->N; n++) {
         double want = 0;
         for (size_t i = 0; i < count; i++) dw[i] = 0;
-        k->backward_weights(&p->s, x_for(k, p), &p->y, dw, n, n + 1, scratch);
+        k->backward_weights(&p->s, &p->x, &p->y, dw, n, n + 1, scratch);
         for (size_t i = 0; i < count; i++) want += (double)dw[i] * (double)dw[i];
-        double got = k->squares(&p->s, x_for(k, p), &p->y, n, scratch);
+        double got = k->squares(&p->s, &p->x, &p->y, n, scratch);
         expect(fabs(got - want) <= 2 * (double)terms * unit * want, k, p, "squares are wrong");
     }
     free(dw), free(scratch);
@@ -503,7 +493,7 @@ static void images_outside_the_range_are_left_alone(void **state) {
     for (size_t i = 0; i < n; i++) {
         struct tensor y = like(&p.y, p.N), dx = like(&p.x, p.N);
         real *scratch = scratch_make(list[i].k, &p);
-        list[i].k->forward(&p.s, x_for(list[i].k, &p), p.w, p.b, &y, 1, 2, scratch);
+        list[i].k->forward(&p.s, &p.x, p.w, p.b, &y, 1, 2, scratch);
         list[i].k->backward_data(&p.s, &p.y, p.w, &dx, 1, 2, scratch);
         for (size_t m = 0; m < p.N; m += 2)
             for (size_t h = 0; h < p.y.image || h < p.x.image; h++) {
@@ -549,9 +539,9 @@ static void the_checker_sees_a_single_wrong_number(void **state) {
     assert_int_equal(wrong_numbers(&dw, r.dw), 0);
     r.dw[17] += (real)(60 * 4 * unit * a.dw.size[17]);
     assert_int_equal(wrong_numbers(&dw, r.dw), 1);
-    assert_true(halo_untouched(&r.y, p.N));
-    r.y.data[r.y.image] = 0;
-    assert_false(halo_untouched(&r.y, p.N));
+    assert_true(gaps_untouched(&r.y, p.N));
+    r.y.data[r.y.image - 1] = 0;
+    assert_false(gaps_untouched(&r.y, p.N));
     results_free(&r), answers_free(&a), problem_free(&p);
 }
 

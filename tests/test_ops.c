@@ -151,8 +151,7 @@ static void squared_gradients_are_those_of_single_examples(void **unused) {
         }
 }
 
-/* x is read by both inputs of one op, by another one, and at last by a convolution that needs a
- * halo around it. */
+/* x is read by both inputs of one op, by another one, and at last by a convolution. */
 static int often_build(struct graph *g, const struct settings *s, struct error *e) {
     (void)s, (void)e;
     struct op_options stem = {.name = "stem", .outputs = 5, .kernel = 3, .pad = 1, .bias = true};
@@ -227,29 +226,6 @@ static void a_batch_may_be_split_anywhere(void **unused) {
             double a = (double)whole[cut * K + j], b = (double)net_logits(net)->data[j];
             assert_true(fabs(a - b) <= TOLERANCE * (1 + fabs(a)));
         }
-        net_free(net);
-    }
-}
-
-/* Halos are written by nobody: after training steps all of them are still 0. */
-static void halos_stay_zero(void **unused) {
-    (void)unused;
-    for (size_t i = 0; i < CASES_N; i++) {
-        struct net *net = trial(i, true, 1);
-        const struct tensor *x = net_input_tensor(net, 0);
-        int32_t labels[BATCH];
-        labels_fill(labels, BATCH, K);
-        net_forward(net, BATCH, NET_TRAIN);
-        net_loss(net, labels, BATCH);
-        net_backward(net, BATCH);
-        double inside = 0, all = 0;
-        for (size_t n = 0; n < BATCH; n++)
-            for (size_t h = 0; h < x->H; h++)
-                for (size_t j = 0; j < x->W * x->C; j++)
-                    inside += fabs((double)tensor_at(x, n, h, 0)[j]);
-        for (size_t j = 0; j < BATCH * x->image; j++) all += fabs((double)x->data[j]);
-        assert_int_equal(x->halo > 0, inputs_of(i) == IMAGE);
-        assert_true(fabs(all - inside) <= 1e-9 * all);
         net_free(net);
     }
 }
@@ -427,8 +403,8 @@ static void batchnorm_survives_a_large_mean(void **unused) {
 static void maxpool_gives_the_gradient_to_the_first_of_equals(void **unused) {
     (void)unused;
     real in[] = {3, 3, 1, 3}, out[1], dout[] = {7}, din[4];
-    struct tensor x = {in, 2, 2, 1, 0, 2, 4}, dx = {din, 2, 2, 1, 0, 2, 4};
-    struct tensor y = {out, 1, 1, 1, 0, 1, 1}, dy = {dout, 1, 1, 1, 0, 1, 1};
+    struct tensor x = {in, 2, 2, 1, 2, 4}, dx = {din, 2, 2, 1, 2, 4};
+    struct tensor y = {out, 1, 1, 1, 1, 1}, dy = {dout, 1, 1, 1, 1, 1};
     struct pass_window w = {2, 2, 0};
     unsigned char tap;
     pass_choose()->maxpool(&w, &x, &y, 0, &tap);
@@ -440,8 +416,8 @@ static void maxpool_gives_the_gradient_to_the_first_of_equals(void **unused) {
 static void not_a_number_passes_through(void **unused) {
     (void)unused;
     real in[] = {1, (real)NAN, -1, 2}, out[4];
-    struct tensor x = {in, 2, 2, 1, 0, 2, 4}, y = {out, 2, 2, 1, 0, 2, 4};
-    struct tensor pooled = {out, 1, 1, 1, 0, 1, 1};
+    struct tensor x = {in, 2, 2, 1, 2, 4}, y = {out, 2, 2, 1, 2, 4};
+    struct tensor pooled = {out, 1, 1, 1, 1, 1};
     pass_choose()->relu(&x, &y, 0, 1);
     assert_true(out[0] == 1 && isnan(out[1]) && out[2] == 0);
     unsigned char tap;
@@ -453,37 +429,35 @@ static void not_a_number_passes_through(void **unused) {
 static void sums_are_right_for_any_number_of_channels(void **unused) {
     (void)unused;
     static const size_t counts[] = {1, 2, 3, 7, 8, 10, 16, 24, 63, 64, 96, 100, 255, 256, 257, 600};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        for (size_t halo = 0; halo < 2; halo++) {
-            size_t C = counts[i], H = 3, W = 5, N = 4;
-            struct tensor x = {NULL, H, W, C, halo, (W + 2 * halo) * C, 0};
-            x.image = (H + 2 * halo) * x.row;
-            x.data = calloc(N * x.image, sizeof *x.data);
-            double *sums = calloc(2 * C, sizeof *sums), *expected = calloc(2 * C, sizeof *sums);
-            real *pivot = calloc(C, sizeof *pivot);
-            struct rng rng = rng_stream(C, "order", 0, 0);
-            for (size_t n = 0; n < N; n++)
-                for (size_t p = 0; p < H * W; p++)
-                    for (size_t c = 0; c < C; c++) {
-                        real v = (real)rng_normal(&rng);
-                        tensor_at(&x, n, p / W, p % W)[c] = v;
-                        pivot[c] = (real)0.5;
-                        if (n == 0) continue; /* images [1, N) only */
-                        expected[c] += (double)v - 0.5;
-                        expected[C + c] += ((double)v - 0.5) * ((double)v - 0.5);
-                    }
-            pass_choose()->moments(&x, pivot, 1, N, sums);
-            for (size_t c = 0; c < 2 * C; c++) /* 45 terms of about 1 */
-                assert_true(fabs(sums[c] - expected[c]) <= TOLERANCE * 45);
-            memset(sums, 0, 2 * C * sizeof *sums);
-            pass_choose()->sums(&x, 1, N, sums);
-            for (size_t c = 0; c < C; c++)
-                assert_true(fabs(sums[c] - expected[c] - 0.5 * 45) <= TOLERANCE * 45);
-            free(pivot);
-            free(expected);
-            free(sums);
-            free(x.data);
-        }
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        size_t C = counts[i], H = 3, W = 5, N = 4;
+        struct tensor x = {NULL, H, W, C, W * C, H * W * C};
+        x.data = calloc(N * x.image, sizeof *x.data);
+        double *sums = calloc(2 * C, sizeof *sums), *expected = calloc(2 * C, sizeof *sums);
+        real *pivot = calloc(C, sizeof *pivot);
+        struct rng rng = rng_stream(C, "order", 0, 0);
+        for (size_t n = 0; n < N; n++)
+            for (size_t p = 0; p < H * W; p++)
+                for (size_t c = 0; c < C; c++) {
+                    real v = (real)rng_normal(&rng);
+                    tensor_at(&x, n, p / W, p % W)[c] = v;
+                    pivot[c] = (real)0.5;
+                    if (n == 0) continue; /* images [1, N) only */
+                    expected[c] += (double)v - 0.5;
+                    expected[C + c] += ((double)v - 0.5) * ((double)v - 0.5);
+                }
+        pass_choose()->moments(&x, pivot, 1, N, sums);
+        for (size_t c = 0; c < 2 * C; c++) /* 45 terms of about 1 */
+            assert_true(fabs(sums[c] - expected[c]) <= TOLERANCE * 45);
+        memset(sums, 0, 2 * C * sizeof *sums);
+        pass_choose()->sums(&x, 1, N, sums);
+        for (size_t c = 0; c < C; c++)
+            assert_true(fabs(sums[c] - expected[c] - 0.5 * 45) <= TOLERANCE * 45);
+        free(pivot);
+        free(expected);
+        free(sums);
+        free(x.data);
+    }
 }
 
 int main(void) {
@@ -495,7 +469,6 @@ int main(void) {
         cmocka_unit_test(what_is_read_often_gets_every_share_of_its_gradient),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(a_batch_may_be_split_anywhere),
-        cmocka_unit_test(halos_stay_zero),
         cmocka_unit_test(an_embedding_sums_the_rows_of_its_tokens_and_leaves_the_empty_one),
         cmocka_unit_test(an_embedding_starts_normal_with_an_empty_first_row),
         cmocka_unit_test(tokens_and_numbers_are_not_taken_for_each_other),

@@ -1,12 +1,12 @@
-/* The convolution of the engine: cross-correlation (as in PyTorch) over NHWC tensors with a halo.
+/* The convolution of the engine: cross-correlation (as in PyTorch) over NHWC tensors.
  *
  *   y[n,i,j,o] = b[o] + sum over r, s, c of x[n, i*stride + r - pad, j*stride + s - pad, c]
  *                                          * w[o, c, r, s]
  *
  * Weights are kept packed as [R][S][C][O] (O contiguous, so that output channels lie across vector
  * lanes); `conv_pack` and `conv_unpack` convert the outputs [first, last) from and to PyTorch's
- * OIHW, which begins with `first`. Gradients of the weights use the same packed layout. x needs a
- * halo only where a kernel says so; dy's is not read.
+ * OIHW, which begins with `first`. Gradients of the weights use the same packed layout. Tensors may
+ * have a gap after each row and image (`row` and `image` say so), which is neither read nor written.
  *
  * Every function works on the images [first, last) of its tensors and is single-threaded: the
  * caller cuts the batch into fixed pieces. y and dx do not depend on how a batch is cut; the last
@@ -32,15 +32,13 @@ struct conv_kernel {
     const char *name; /* "im2col", "direct", "winograd" */
     bool in_order;    /* images are added to dw one after the other: dw is the same for any cut */
     bool (*covers)(const struct conv_shape *s);
-    /* whether it reads padding from x, whose halo is then at least `pad`. NULL: never */
-    bool (*reads_halo)(const struct conv_shape *s);
     /* reals of scratch that each of the three calls needs; x and y give the image sizes */
     size_t (*scratch)(const struct conv_shape *s, const struct tensor *x, const struct tensor *y);
     /* y = conv(x, w) + b; b is NULL or [O] */
     void (*forward)(const struct conv_shape *s, const struct tensor *x, const real *w,
                     const real *b, const struct tensor *y, size_t first, size_t last,
                     real *scratch);
-    /* dx = gradient of the loss by x (overwrites the interior of dx) */
+    /* dx = gradient of the loss by x, overwritten */
     void (*backward_data)(const struct conv_shape *s, const struct tensor *dy, const real *w,
                           const struct tensor *dx, size_t first, size_t last, real *scratch);
     /* dw += gradient by w, image after image */

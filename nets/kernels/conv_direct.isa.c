@@ -78,7 +78,7 @@ struct correlation {
     const real *bias;          /* [padded(width)] */
 };
 
-/* One band of all outputs, whose taps in the padding read the halo. */
+/* One band of all outputs, whose taps in the padding read zeros. */
 static ptrdiff_t bands_join(const struct axis *a, struct band *bands) {
     bands[0] = (struct band){0, a->out, 0, a->taps};
     return 1;
@@ -193,16 +193,21 @@ static void correlate_images(const struct correlation *c, ptrdiff_t images, cons
     }
 }
 
-/* How many of the images [first, last) pass together: as many as stay in cache. */
+/* How many images pass together: as many as stay in cache. */
+static ptrdiff_t group_most(const struct tensor *in, const struct tensor *out) {
+    const size_t bytes = (in->image + out->image) * sizeof(real);
+    return most(1, (ptrdiff_t)(GROUP_BYTES / bytes));
+}
+
+/* Of the images [first, last). */
 static ptrdiff_t group_size(const struct tensor *in, const struct tensor *out, size_t first,
                             size_t last) {
-    const size_t bytes = (in->image + out->image) * sizeof(real);
-    return most(1, least((ptrdiff_t)(last - first), (ptrdiff_t)(GROUP_BYTES / bytes)));
+    return least(most(1, (ptrdiff_t)(last - first)), group_most(in, out));
 }
 
 /* ---- the three passes ---- */
 
-/* Sizes as signed numbers, so that a tap in the halo has a negative index. */
+/* Sizes as signed numbers, so that a tap in the padding has a negative index. */
 struct sizes {
     ptrdiff_t C, O, R, S, stride, pad;
     ptrdiff_t H, W, OH, OW;
@@ -227,9 +232,42 @@ static struct sizes sizes_of(const struct conv_shape *s, const struct tensor *x,
     };
 }
 
-/* So few input channels that cutting off the padding costs more than it saves: the halo is read. */
+/* So few input channels that cutting off the padding costs more than it saves. */
 static bool few_inputs(const struct conv_shape *s) {
     return s->C <= 3;
+}
+
+/* Then images are copied into scratch, with zeros around them. */
+static bool is_copied(const struct conv_shape *s) {
+    return few_inputs(s) && s->pad > 0;
+}
+
+/* x as it is read, without data. */
+static struct tensor as_read(const struct conv_shape *s, const struct tensor *x) {
+    struct tensor t = *x;
+    if (!is_copied(s)) return t;
+    t.row = (x->W + 2 * s->pad) * x->C;
+    t.image = (x->H + 2 * s->pad) * t.row;
+    return t;
+}
+
+/* Room for so many copies. */
+static void copies_begin(const struct conv_shape *s, struct tensor *copies, size_t images,
+                         real *room) {
+    if (!is_copied(s)) return;
+    memset(room, 0, images * copies->image * sizeof *room);
+    copies->data = room + s->pad * (copies->row + s->C);
+}
+
+/* Images [first, last) of x; where they are read. */
+static const real *images_read(const struct conv_shape *s, const struct tensor *x, size_t first,
+                               size_t last, const struct tensor *copies) {
+    if (!is_copied(s)) return tensor_at(x, first, 0, 0);
+    for (size_t n = first; n < last; n++)
+        for (size_t h = 0; h < x->H; h++)
+            memcpy(tensor_at(copies, n - first, h, 0), tensor_at(x, n, h, 0),
+                   x->W * x->C * sizeof(real));
+    return copies->data;
 }
 
 static bool covers(const struct conv_shape *s) {
@@ -247,7 +285,9 @@ static size_t scratch_size(const struct conv_shape *s, const struct tensor *x,
     const ptrdiff_t taps = z.R * z.S, to_o = padded(z.O), to_c = padded(z.C);
     const ptrdiff_t forward = (taps * z.C + 1) * to_o, data = (taps * z.O + 1) * to_c;
     const ptrdiff_t tail = rows_in_cache(&z) * z.OW * VECTORS_MOST * tiles_for(z.O)->lanes;
-    return (size_t)most(most(forward, data), taps * z.C * to_o + tail) + ALIGN / sizeof(real);
+    const size_t copies = is_copied(s) ? (size_t)group_most(x, y) * as_read(s, x).image : 0;
+    return (size_t)most(most(forward, data), taps * z.C * to_o + tail) + copies +
+           ALIGN / sizeof(real);
 }
 
 static real *scratch_aligned(real *scratch) {
@@ -270,16 +310,16 @@ static void forward_pack(const struct sizes *z, const real *w, const real *b, re
 static void forward(const struct conv_shape *s, const struct tensor *x, const real *w,
                     const real *b, const struct tensor *y, size_t first, size_t last,
                     real *scratch) {
-    assert(!few_inputs(s) || x->halo >= s->pad);
     const struct sizes z = sizes_of(s, x, y);
     real *bias = scratch_aligned(scratch), *packed = bias + padded(z.O);
+    struct tensor in = as_read(s, x);
     struct correlation c = {
         .rows = {z.H, z.OH, z.R, z.stride, z.pad},
         .columns = {z.W, z.OW, z.S, z.stride, z.pad},
         .depth = z.C,
         .width = z.O,
-        .in_image = (ptrdiff_t)x->image,
-        .in_row = (ptrdiff_t)x->row,
+        .in_image = (ptrdiff_t)in.image,
+        .in_row = (ptrdiff_t)in.row,
         .in_pixel = z.C,
         .out_image = (ptrdiff_t)y->image,
         .out_row = (ptrdiff_t)y->row,
@@ -290,9 +330,12 @@ static void forward(const struct conv_shape *s, const struct tensor *x, const re
     forward_pack(&z, w, b, bias, packed);
     const ptrdiff_t group = group_size(x, y, first, last);
     correlation_cut(&c, few_inputs(s), group);
-    for (size_t n = first; n < last; n += (size_t)group)
-        correlate_images(&c, least(group, (ptrdiff_t)(last - n)), tensor_at(x, n, 0, 0),
+    copies_begin(s, &in, (size_t)group, packed + z.R * z.S * z.C * padded(z.O));
+    for (size_t n = first; n < last; n += (size_t)group) {
+        const ptrdiff_t images = least(group, (ptrdiff_t)(last - n));
+        correlate_images(&c, images, images_read(s, x, n, n + (size_t)images, &in),
                          tensor_at(y, n, 0, 0));
+    }
 }
 
 /* One direction of the pixels a, a + stride, ... of dx. They see the taps t0, t0 + stride, ...;
@@ -395,7 +438,7 @@ struct weighing {
     struct sizes z;
     const struct tiles *tiles;
     struct range rows[TAPS_MOST], columns[TAPS_MOST]; /* outputs that see each tap */
-    bool joined; /* tap columns are run together, with few input channels, and read the halo */
+    bool joined; /* tap columns are run together, with few input channels, of a padded image */
     const real *x, *dy; /* pixel (0, 0) */
     ptrdiff_t x_row, dy_row;
     ptrdiff_t top, bottom;
@@ -479,13 +522,15 @@ static void backward_weights(const struct conv_shape *s, const struct tensor *x,
                              real *scratch) {
     struct weighing g = {.z = sizes_of(s, x, dy), .joined = few_inputs(s), .dw = dw};
     const ptrdiff_t rows = rows_in_cache(&g.z);
-    g.x_row = (ptrdiff_t)x->row;
     g.dy_row = (ptrdiff_t)dy->row;
     g.partial = scratch_aligned(scratch);
     g.tail = g.partial + g.z.R * g.z.S * g.z.C * padded(g.z.O);
+    struct tensor in = as_read(s, x);
+    g.x_row = (ptrdiff_t)in.row;
     weighing_cut(&g);
+    copies_begin(s, &in, 1, g.tail + rows * g.z.OW * VECTORS_MOST * g.tiles->lanes);
     for (size_t n = first; n < last; n++) {
-        g.x = tensor_at(x, n, 0, 0);
+        g.x = images_read(s, x, n, n + 1, &in);
         g.dy = tensor_at(dy, n, 0, 0);
         for (g.top = 0; g.top < g.z.OH; g.top = g.bottom) {
             g.bottom = least(g.z.OH, g.top + rows);
@@ -499,7 +544,6 @@ const struct conv_kernel ISA_NAME(conv_direct) = {
     .name = "direct",
     .in_order = true,
     .covers = covers,
-    .reads_halo = few_inputs,
     .scratch = scratch_size,
     .forward = forward,
     .backward_data = backward_data,

@@ -6,7 +6,7 @@
  *
  * (Chellapilla, Puri and Simard 2006.) One product per image, never one over the whole batch: the
  * columns stay in cache, and short products are what OpenBLAS does best. The caller holds OpenBLAS
- * to one thread. Trap: dcols of a padding tap would land in dx's halo, which must stay zero. */
+ * to one thread. Trap: columns of the padding are zeros, and their gradients go nowhere. */
 #include <assert.h>
 #include <cblas.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static bool covers(const struct conv_shape *s) {
     return true;
 }
 
-/* Columns of one image, then its pixels without halo. */
+/* Columns of one image, then its pixels. */
 static size_t scratch_size(const struct conv_shape *s, const struct tensor *x,
                            const struct tensor *y) {
     (void)x;
@@ -45,27 +45,31 @@ static size_t scratch_size(const struct conv_shape *s, const struct tensor *x,
 }
 
 static void check(const struct conv_shape *s, const struct tensor *x, const struct tensor *y) {
-    assert(x->C == s->C && y->C == s->O && x->halo >= s->pad);
+    assert(x->C == s->C && y->C == s->O);
     assert(y->H > 0 && (y->H - 1) * s->stride + s->R <= x->H + 2 * s->pad);
     assert(y->W > 0 && (y->W - 1) * s->stride + s->S <= x->W + 2 * s->pad);
     (void)s, (void)x, (void)y;
 }
 
-/* The first of the S*C numbers that tap row r of output pixel (i, j) sees; they are contiguous.
- * The halo makes the address valid where i*stride + r < pad. */
-static const real *tap_row(const struct conv_shape *s, const struct tensor *x, size_t n, size_t i,
-                           size_t j, size_t r) {
-    return x->data + n * x->image + (i * s->stride + r + x->halo - s->pad) * x->row +
-           (j * s->stride + x->halo - s->pad) * x->C;
+/* The pixel of x that tap (r, q) of output pixel (i, j) sees; NULL: padding. */
+static const real *tap_pixel(const struct conv_shape *s, const struct tensor *x, size_t n, size_t i,
+                             size_t j, size_t r, size_t q) {
+    const size_t h = i * s->stride + r, w = j * s->stride + q;
+    if (h < s->pad || h >= x->H + s->pad || w < s->pad || w >= x->W + s->pad) return NULL;
+    return tensor_at(x, n, h - s->pad, w - s->pad);
 }
 
 static void columns_gather(const struct conv_shape *s, const struct tensor *x,
                            const struct tensor *y, size_t n, real *cols) {
-    const size_t line = s->S * s->C;
     for (size_t i = 0; i < y->H; i++)
         for (size_t j = 0; j < y->W; j++)
-            for (size_t r = 0; r < s->R; r++, cols += line)
-                memcpy(cols, tap_row(s, x, n, i, j, r), line * sizeof *cols);
+            for (size_t t = 0; t < s->R * s->S; t++, cols += s->C) {
+                const real *from = tap_pixel(s, x, n, i, j, t / s->S, t % s->S);
+                if (from)
+                    memcpy(cols, from, s->C * sizeof *cols);
+                else
+                    memset(cols, 0, s->C * sizeof *cols);
+            }
 }
 
 static void image_gather(const struct tensor *t, size_t n, real *flat) {
@@ -89,7 +93,7 @@ static void forward(const struct conv_shape *s, const struct tensor *x, const re
     }
 }
 
-/* Add the columns of output pixel (i, j) to dx, leaving out the taps that lie in the halo. */
+/* Add the columns of output pixel (i, j) to dx, leaving out the taps that lie in the padding. */
 static void column_scatter(const struct conv_shape *s, const real *col, const struct tensor *dx,
                            size_t n, size_t i, size_t j) {
     for (size_t r = 0; r < s->R; r++)
@@ -133,7 +137,6 @@ const struct conv_kernel conv_reference = {
     .name = "im2col",
     .in_order = true,
     .covers = covers,
-    .reads_halo = covers,
     .scratch = scratch_size,
     .forward = forward,
     .backward_data = backward_data,

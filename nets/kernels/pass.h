@@ -1,8 +1,7 @@
 /* Passes over memory: every loop over pixels and channels that is neither a convolution nor a
  * matrix product, compiled once per instruction set (pass.isa.c) behind one table.
  *
- * Each works on the images [first, last) of its tensors, is single-threaded, and reads and writes
- * interiors only. Sums go in double and are added to what is there. */
+ * Each works on the images [first, last) of its tensors, and is single-threaded. Sums go in double and are added to what is there. */
 #ifndef NETS_KERNELS_PASS_H
 #define NETS_KERNELS_PASS_H
 

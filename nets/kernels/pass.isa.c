@@ -3,8 +3,8 @@
  * Channels are contiguous but often few (8, 24), so a loop over the channels of one pixel would be
  * all overhead. Loops run over tiles instead: `pixels` neighbouring pixels of a row, which lie
  * side by side in memory, taken as one wide pixel; per-channel coefficients are repeated to the
- * tile's length. Above TILE channels a tile is a part of one pixel. Images without halo follow
- * each other without a gap and count as one long row.
+ * tile's length. Above TILE channels a tile is a part of one pixel. Images follow each other without
+ * a gap and count as one long row.
  *
  * The trap: sums. They are kept per lane of a tile in `real` for at most FLUSH terms, then added
  * to double, so that no sum over 100,000 pixels ever lives in a float. */
@@ -47,88 +47,63 @@ static void tile_fill(const struct tile *t, const real *v, real *out) {
         memcpy(out + p * t->channels, v + t->channel, t->channels * sizeof *out);
 }
 
-/* The rows of images [first, last): several tensors of one shape that differ in their halos. */
-struct rows {
-    size_t first, last, H, W;
-};
-
-static struct rows rows_of(const struct tensor *t, size_t halos, size_t first, size_t last) {
-    if (halos) return (struct rows){first, last, t->H, t->W};
-    return (struct rows){first, first + (last > first), 1, (last - first) * t->H * t->W};
+/* How many numbers the images [first, last) have. */
+static size_t reals_of(const struct tensor *t, size_t first, size_t last) {
+    return (last - first) * t->image;
 }
 
-/* How much of the tile there is at pixel p of a row of W: 0 past its end. */
-static size_t tile_length(const struct tile *t, size_t W, size_t p) {
-    return p < W ? least(t->pixels, W - p) * t->channels : 0;
+/* How much of the tile there is at pixel p of so many: 0 past their end. */
+static size_t tile_length(const struct tile *t, size_t pixels, size_t p) {
+    return p < pixels ? least(t->pixels, pixels - p) * t->channels : 0;
 }
 
-/* For every tile of every row: `at(tensor)` is where it starts, `length` its size. */
-#define at(t) (tensor_at((t), n, h, 0) + p * C + tile.channel)
-#define FOR_TILES(rows)                                                                            \
-    for (size_t n = (rows).first; n < (rows).last; n++)                                            \
-        for (size_t h = 0; h < (rows).H; h++)                                                      \
-            for (size_t p = 0, length; (length = tile_length(&tile, (rows).W, p)) > 0;             \
-                 p += tile.pixels)
+/* For every tile of images [first, last) of x: `at(tensor)` is where it starts, `length` its size. */
+#define at(t) (tensor_at((t), first, 0, 0) + p * C + tile.channel)
+#define FOR_TILES(x)                                                                               \
+    for (size_t p = 0, pixels = (last - first) * (x)->H * (x)->W, length;                          \
+         (length = tile_length(&tile, pixels, p)) > 0; p += tile.pixels)
 #define FOR_CHANNELS(C)                                                                            \
     for (struct tile tile = tile_at((C), 0); tile.channel < (C);                                   \
          tile = tile_at((C), tile.channel + tile.channels))
 
 static void pass_relu(const struct tensor *x, const struct tensor *y, size_t first, size_t last) {
-    struct rows rows = rows_of(x, x->halo + y->halo, first, last);
-    for (size_t n = rows.first; n < rows.last; n++)
-        for (size_t h = 0; h < rows.H; h++) {
-            const real *from = tensor_at(x, n, h, 0);
-            real *to = tensor_at(y, n, h, 0);
-            size_t length = rows.W * x->C;
+    const size_t n = reals_of(x, first, last);
+    const real *from = tensor_at(x, first, 0, 0);
+    real *to = tensor_at(y, first, 0, 0);
 #pragma omp simd
-            for (size_t i = 0; i < length; i++) to[i] = from[i] < 0 ? 0 : from[i];
-        }
+    for (size_t i = 0; i < n; i++) to[i] = from[i] < 0 ? 0 : from[i];
 }
 
 static void pass_relu_backward(const struct tensor *y, const struct tensor *dy,
                                const struct tensor *dx, size_t first, size_t last) {
-    struct rows rows = rows_of(y, y->halo + dy->halo + dx->halo, first, last);
-    for (size_t n = rows.first; n < rows.last; n++)
-        for (size_t h = 0; h < rows.H; h++) {
-            const real *out = tensor_at(y, n, h, 0), *from = tensor_at(dy, n, h, 0);
-            real *to = tensor_at(dx, n, h, 0);
-            size_t length = rows.W * y->C;
+    const size_t n = reals_of(y, first, last);
+    const real *out = tensor_at(y, first, 0, 0), *from = tensor_at(dy, first, 0, 0);
+    real *to = tensor_at(dx, first, 0, 0);
 #pragma omp simd
-            for (size_t i = 0; i < length; i++) to[i] = out[i] <= 0 ? 0 : from[i];
-        }
+    for (size_t i = 0; i < n; i++) to[i] = out[i] <= 0 ? 0 : from[i];
 }
 
 static void pass_add(const struct tensor *a, const struct tensor *b, const struct tensor *y,
                      size_t first, size_t last) {
-    struct rows rows = rows_of(a, a->halo + b->halo + y->halo, first, last);
-    for (size_t n = rows.first; n < rows.last; n++)
-        for (size_t h = 0; h < rows.H; h++) {
-            const real *p = tensor_at(a, n, h, 0), *q = tensor_at(b, n, h, 0);
-            real *to = tensor_at(y, n, h, 0);
-            size_t length = rows.W * a->C;
+    const size_t n = reals_of(a, first, last);
+    const real *p = tensor_at(a, first, 0, 0), *q = tensor_at(b, first, 0, 0);
+    real *to = tensor_at(y, first, 0, 0);
 #pragma omp simd
-            for (size_t i = 0; i < length; i++) to[i] = p[i] + q[i];
-        }
+    for (size_t i = 0; i < n; i++) to[i] = p[i] + q[i];
 }
 
 static void pass_multiply(const struct tensor *a, const struct tensor *b, const struct tensor *y,
                           size_t first, size_t last) {
-    struct rows rows = rows_of(a, a->halo + b->halo + y->halo, first, last);
-    for (size_t n = rows.first; n < rows.last; n++)
-        for (size_t h = 0; h < rows.H; h++) {
-            const real *p = tensor_at(a, n, h, 0), *q = tensor_at(b, n, h, 0);
-            real *to = tensor_at(y, n, h, 0);
-            size_t length = rows.W * a->C;
+    const size_t n = reals_of(a, first, last);
+    const real *p = tensor_at(a, first, 0, 0), *q = tensor_at(b, first, 0, 0);
+    real *to = tensor_at(y, first, 0, 0);
 #pragma omp simd
-            for (size_t i = 0; i < length; i++) to[i] = p[i] * q[i];
-        }
+    for (size_t i = 0; i < n; i++) to[i] = p[i] * q[i];
 }
 
 static void pass_copy(const struct tensor *x, const struct tensor *y, size_t first, size_t last) {
-    struct rows rows = rows_of(x, x->halo + y->halo, first, last);
-    for (size_t n = rows.first; n < rows.last; n++)
-        for (size_t h = 0; h < rows.H; h++)
-            memcpy(tensor_at(y, n, h, 0), tensor_at(x, n, h, 0), rows.W * x->C * sizeof(real));
+    memcpy(tensor_at(y, first, 0, 0), tensor_at(x, first, 0, 0),
+           reals_of(x, first, last) * sizeof(real));
 }
 
 /* Add a tile's lanes to the sums of its channels, and start again from 0. */
@@ -141,11 +116,10 @@ static void flush(const struct tile *t, real *lanes, double *sums) {
 
 static void pass_sums(const struct tensor *x, size_t first, size_t last, double *sums) {
     size_t C = x->C;
-    struct rows rows = rows_of(x, x->halo, first, last);
     FOR_CHANNELS(C) {
         real s[TILE] = {0};
         size_t terms = 0;
-        FOR_TILES(rows) {
+        FOR_TILES(x) {
             const real *v = at(x);
             for (size_t i = 0; i < length; i++) s[i] += v[i];
             if (++terms % FLUSH == 0) flush(&tile, s, sums);
@@ -157,12 +131,11 @@ static void pass_sums(const struct tensor *x, size_t first, size_t last, double 
 static void pass_moments(const struct tensor *x, const real *pivot, size_t first, size_t last,
                          double *sums) {
     size_t C = x->C;
-    struct rows rows = rows_of(x, x->halo, first, last);
     FOR_CHANNELS(C) {
         real s[TILE] = {0}, q[TILE] = {0}, origin[TILE];
         size_t terms = 0;
         tile_fill(&tile, pivot, origin);
-        FOR_TILES(rows) {
+        FOR_TILES(x) {
             const real *v = at(x);
             for (size_t i = 0; i < length; i++) {
                 real u = v[i] - origin[i];
@@ -182,14 +155,13 @@ static void pass_moments(const struct tensor *x, const real *pivot, size_t first
 static void pass_norm(const struct tensor *x, const struct pass_norm *k, const struct tensor *y,
                       size_t first, size_t last) {
     size_t C = x->C;
-    struct rows rows = rows_of(x, x->halo + y->halo, first, last);
     real least_value = k->relu ? 0 : -(real)__builtin_inf();
     FOR_CHANNELS(C) {
         real mean[TILE], scale[TILE], shift[TILE];
         tile_fill(&tile, k->mean, mean);
         tile_fill(&tile, k->scale, scale);
         tile_fill(&tile, k->shift, shift);
-        FOR_TILES(rows) {
+        FOR_TILES(x) {
             const real *v = at(x);
             real *to = at(y);
 #pragma omp simd
@@ -204,7 +176,6 @@ static void pass_norm(const struct tensor *x, const struct pass_norm *k, const s
 static void pass_norm_sums(const struct tensor *x, const struct tensor *dy,
                            const struct pass_norm *k, size_t first, size_t last, double *sums) {
     size_t C = x->C;
-    struct rows rows = rows_of(x, x->halo + dy->halo, first, last);
     real off = k->relu ? 0 : -(real)__builtin_inf();
     FOR_CHANNELS(C) {
         real s[TILE] = {0}, q[TILE] = {0}, mean[TILE], scale[TILE], shift[TILE];
@@ -212,7 +183,7 @@ static void pass_norm_sums(const struct tensor *x, const struct tensor *dy,
         tile_fill(&tile, k->mean, mean);
         tile_fill(&tile, k->scale, scale);
         tile_fill(&tile, k->shift, shift);
-        FOR_TILES(rows) {
+        FOR_TILES(x) {
             const real *v = at(x);
             const real *from = at(dy);
             for (size_t i = 0; i < length; i++) {
@@ -235,7 +206,6 @@ static void pass_norm_backward(const struct tensor *x, const struct tensor *dy,
                                const struct pass_norm *k, const struct tensor *dx, size_t first,
                                size_t last) {
     size_t C = x->C;
-    struct rows rows = rows_of(x, x->halo + dy->halo + dx->halo, first, last);
     real off = k->relu ? 0 : -(real)__builtin_inf();
     FOR_CHANNELS(C) {
         real mean[TILE], scale[TILE], shift[TILE], a[TILE], b[TILE], d[TILE];
@@ -245,7 +215,7 @@ static void pass_norm_backward(const struct tensor *x, const struct tensor *dy,
         tile_fill(&tile, k->a, a);
         tile_fill(&tile, k->b, b);
         tile_fill(&tile, k->d, d);
-        FOR_TILES(rows) {
+        FOR_TILES(x) {
             const real *v = at(x);
             const real *from = at(dy);
             real *to = at(dx);
@@ -376,14 +346,10 @@ static void pass_maxpool(const struct pass_window *w, const struct tensor *x,
     }
 }
 
-static void clear(const struct tensor *x, size_t n) {
-    for (size_t h = 0; h < x->H; h++) memset(tensor_at(x, n, h, 0), 0, x->W * x->C * sizeof(real));
-}
-
 static void pass_maxpool_backward(const struct pass_window *w, const struct tensor *dy,
                                   const struct tensor *dx, size_t n, const unsigned char *tap) {
     bool covered = is_quarter(w) && dx->H % 2 == 0 && dx->W % 2 == 0;
-    if (!covered) clear(dx, n);
+    if (!covered) memset(tensor_at(dx, n, 0, 0), 0, dx->image * sizeof(real));
     for (size_t i = 0; i < dy->H; i++) {
         if (is_quarter(w)) {
             quarter_backward(dy, dx, n, i, tap);

@@ -43,7 +43,7 @@ static void avgpool_forward(const struct op *op, const struct op_run *run) {
 }
 
 static void data_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    const struct tensor *dx = &op->dx[0]; /* without halo: its images lie without a gap */
+    const struct tensor *dx = &op->dx[0];
     struct pass_window w = pool_window(op);
     (void)run;
     memset(tensor_at(dx, p.first, 0, 0), 0, (p.last - p.first) * dx->image * sizeof(real));

@@ -38,7 +38,7 @@ static void data_piece(const struct op *op, const struct op_run *run, struct pie
     (void)run;
     for (size_t n = p.first; n < p.last; n++) {
         const real *dy = tensor_at(&op->dy, n, 0, 0);
-        real *dx = tensor_at(&op->dx[0], n, 0, 0); /* without halo: pixel after pixel */
+        real *dx = tensor_at(&op->dx[0], n, 0, 0);
         for (size_t c = 0; c < C; c++) dx[c] = dy[c] * share;
         for (size_t i = 1; i < pixels; i++) memcpy(dx + i * C, dx, C * sizeof *dx);
     }
