@@ -48,8 +48,7 @@ struct op {
     bool dx_adds[OP_INPUTS]; /* dx is a share; the graph adds it to the value's gradient */
     const struct op *maker;  /* makes x[0] again for the backward pass; NULL: it is still there */
 
-    bool
-        dx_over_dy; /* set by `shape`: dx[0] may be written over dy, as in_place_backward says of others */
+    bool dx_over_dy; /* from `shape`: as in_place_backward, for this op alone */
     struct conv_shape conv;
     const struct conv_kernel *kernel, *kernel_single; /* conv: for a batch, for one example */
     size_t plane;  /* linear: positions per feature before the flattening, see struct value */
