@@ -75,11 +75,11 @@ struct op_run {
     size_t layers;
 };
 
-/* What an op's backward pass reads of an activation. */
+/* What an op's backward pass reads of an activation: where nothing is said, it is kept. */
 enum op_reads {
-    READS_NOT,
+    READS,
     READS_PIECES, /* by op_input: of its one input */
-    READS
+    READS_NOT
 };
 
 struct op_type {
@@ -93,7 +93,7 @@ struct op_type {
     bool in_place;          /* y may be written over x, which backward does not read */
     bool in_place_backward; /* dx[0] may be written over dy */
     enum op_reads reads_x;  /* backward, of its inputs */
-    bool reads_y;           /* backward, its output */
+    enum op_reads reads_y;  /* and of its output: READS or READS_NOT */
     size_t switch_bytes;    /* an op with kinks: per element of y, which side it is on, kept by
                                NET_BATCH and obeyed by NET_SWITCHED; max pooling always keeps it */
 

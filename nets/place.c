@@ -149,7 +149,7 @@ static bool must_stay(const struct graph *g, int v) {
     }
     for (size_t i = 0; i < g->ops_n; i++) {
         const struct op *op = &g->ops[i];
-        if (op->type->reads_y && g->values[op->out].stored_in == v) return true;
+        if (op->type->reads_y == READS && g->values[op->out].stored_in == v) return true;
         for (int j = 0; j < op->type->inputs; j++) {
             if (g->values[op->in[j]].stored_in != v) continue;
             read |= op->type->reads_x != READS_NOT;

@@ -261,6 +261,7 @@ const struct op_type op_conv = {
     .inputs = 1,
     .begins_layer = true,
     .reads_x = READS_PIECES,
+    .reads_y = READS_NOT,
     .shape = conv_layer_shape,
     .scratch = conv_layer_scratch,
     .forward = conv_layer_forward,
