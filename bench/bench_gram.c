@@ -68,9 +68,8 @@ static void *allocated(size_t reals) {
     return p;
 }
 
-static struct tensor tensor_make(size_t side, size_t C, size_t halo) {
-    struct tensor t = {.H = side, .W = side, .C = C, .halo = halo, .row = (side + 2 * halo) * C};
-    t.image = (side + 2 * halo) * t.row;
+static struct tensor tensor_make(size_t side, size_t C) {
+    struct tensor t = {.H = side, .W = side, .C = C, .row = side * C, .image = side * side * C};
     t.data = allocated(IMAGES * t.image);
     memset(t.data, 0, IMAGES * t.image * sizeof(real));
     for (size_t n = 0; n < IMAGES; n++)
@@ -98,8 +97,8 @@ static void measure(const struct layer *l) {
     struct work w = {.s = &l->s, .kernel = conv_choose(&l->s, side * side, true)};
     void (*const runs[])(struct work *, size_t) = {form, inputs, norm};
     double took[3][REPEATS];
-    w.x = tensor_make(l->side, l->s.C, l->s.pad);
-    w.y = tensor_make(side, l->s.O, 0);
+    w.x = tensor_make(l->side, l->s.C);
+    w.y = tensor_make(side, l->s.O);
     w.dw = allocated(conv_weights(&l->s));
     w.own = allocated(w.kernel->scratch(&l->s, &w.x, &w.y));
     w.gram = allocated(g->reals(&w.y));

@@ -5,7 +5,7 @@
  * of n terms in any order (n = R S C and O), so it is off by no more than about 2 (n + 2) u times the
  * same sum over absolute values (Higham 2002, section 3.1). That sum is the squared norm of the gradient
  * of the absolute values of x and dy. Arrays are as large as they must be, for the address
- * sanitizer; halos hold NaN. */
+ * sanitizer; gaps between rows hold NaN. */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -45,9 +45,9 @@ static real *allocated(size_t n) {
 }
 
 /* Two images; the one asked for is the second. */
-static struct tensor tensor_make(size_t H, size_t W, size_t C, size_t halo, uint64_t *seed) {
-    struct tensor t = {.H = H, .W = W, .C = C, .halo = halo, .row = (W + 2 * halo) * C};
-    t.image = (H + 2 * halo) * t.row;
+static struct tensor tensor_make(size_t H, size_t W, size_t C, size_t gap, uint64_t *seed) {
+    struct tensor t = {.H = H, .W = W, .C = C, .row = (W + gap) * C};
+    t.image = (H + gap) * t.row;
     t.data = allocated(2 * t.image);
     for (size_t i = 0; i < 2 * t.image; i++) t.data[i] = NAN;
     for (size_t h = 0; h < H; h++)

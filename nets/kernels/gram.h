@@ -14,13 +14,13 @@
 
 struct gram {
     /* Reals of the inputs' matrix (its upper half, in blocks), and of scratch for either call; y gives
-     * the geometry of the output, with its halo. */
+     * the geometry of the output. */
     size_t (*reals)(const struct tensor *y);
     size_t (*scratch)(const struct conv_shape *s, const struct tensor *y);
     /* Multiply-adds of both, to be compared with R S C O P of the gradient itself. */
     double (*inputs_cost)(const struct conv_shape *s, const struct tensor *y);
     double (*norm_cost)(const struct tensor *y);
-    /* gram = <x_i, x_j> of image n; no halo is read */
+    /* gram = <x_i, x_j> of image n */
     void (*inputs)(const struct conv_shape *s, const struct tensor *x, const struct tensor *y,
                    size_t n, real *gram, real *scratch);
     /* |dW|^2 of image n, with such a matrix */

@@ -93,10 +93,14 @@ static struct rows patches_of(const struct conv_shape *s, const struct tensor *x
     return rows;
 }
 
-/* The pixels of image n, copied where a halo lies between them. */
+static bool has_gaps(const struct tensor *t) {
+    return t->row > t->W * t->C;
+}
+
+/* The pixels of image n, copied where there are gaps between its rows. */
 static struct rows rows_of(const struct tensor *t, size_t n, real *to) {
-    const struct rows rows = {t->halo ? to : tensor_at(t, n, 0, 0), t->H * t->W, t->C};
-    for (size_t h = 0; h < t->H && t->halo; h++)
+    const struct rows rows = {has_gaps(t) ? to : tensor_at(t, n, 0, 0), t->H * t->W, t->C};
+    for (size_t h = 0; h < t->H && has_gaps(t); h++)
         memcpy(to + h * t->W * t->C, tensor_at(t, n, h, 0), t->W * t->C * sizeof *to);
     return rows;
 }
@@ -189,7 +193,7 @@ static double dot(const real *a, const real *b, size_t n) {
 static double norm(const struct tensor *dy, size_t n, const real *gram, real *scratch) {
     const size_t P = dy->H * dy->W;
     const struct rows rows = rows_of(dy, n, scratch);
-    real *panels = scratch + (dy->halo ? P * dy->C : 0), *own = panels + padded(P) * dy->C;
+    real *panels = scratch + (has_gaps(dy) ? P * dy->C : 0), *own = panels + padded(P) * dy->C;
     double diagonal = 0, above = 0;
     GEMM.pack_rows(rows.at, rows.K, P, rows.K, panels);
     for (size_t i = 0; i < P; i += GEMM.lanes) {
