@@ -154,14 +154,12 @@ static void measure_layer(const struct conv_kernel *kernel, const struct layer *
 int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : isa_here();
     const size_t N = argc > 2 ? (size_t)atoi(argv[2]) : 64;
-    const struct conv_kernel *kernel = strcmp(name, "im2col") == 0 ? &conv_reference
-                                       : strcmp(name, "winograd") == 0
-                                           ? conv_winograd_isa(isa_here())
-                                           : conv_direct_isa(name);
+    const struct conv_kernel *kernel =
+        isa_find(name) < ISAS ? conv_find("direct", name) : conv_find(name, isa_here());
     if (!kernel || N == 0) {
         fprintf(stderr,
-                "usage: bench_conv [im2col|winograd|baseline|x86-64-v3|x86-64-v4] [batch]; "
-                "this machine runs %s\n",
+                "usage: bench_conv [im2col|'F(4x4, 3x3)'|'F(2x2, 3x3)'|'F(2x2, 5x5)'|baseline|"
+                "x86-64-v3|x86-64-v4] [batch]; this machine runs %s\n",
                 isa_here());
         return 2;
     }

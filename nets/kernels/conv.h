@@ -13,7 +13,7 @@
  * bits of dw may, see `in_order`. `scratch` holds kernel->scratch() reals per caller.
  *
  * Three implementations with one interface: im2col and OpenBLAS (any shape), direct (register-tiled
- * kernels) and Winograd (3x3, stride 1). `conv_choose` returns the one to use for a shape. */
+ * kernels) and Winograd (3x3 and 5x5, stride 1). `conv_choose` returns the one to use for a shape. */
 #ifndef NETS_KERNELS_CONV_H
 #define NETS_KERNELS_CONV_H
 
@@ -29,7 +29,7 @@ struct conv_shape {
 };
 
 struct conv_kernel {
-    const char *name; /* "im2col", "direct", "winograd" */
+    const char *name; /* "im2col", "direct", "F(2x2, 3x3)", "F(2x2, 5x5)", "F(4x4, 3x3)" */
     bool in_order;    /* images are added to dw one after the other: dw is the same for any cut */
     bool (*covers)(const struct conv_shape *s);
     /* reals of scratch that each of the three calls needs; x and y give the image sizes */
@@ -65,9 +65,8 @@ void conv_pack(const struct conv_shape *s, size_t first, size_t last, const real
 void conv_unpack(const struct conv_shape *s, size_t first, size_t last, const real *packed,
                  real *oihw);
 
-/* The kernels as compiled for an instruction set (nets/kernels/isa.h); NULL where this machine cannot
- * run them. conv_choose takes the best set's: tests ask for the others. */
-const struct conv_kernel *conv_direct_isa(const char *name);
-const struct conv_kernel *conv_winograd_isa(const char *name);
+/* One kernel by its name, as compiled for an instruction set (nets/kernels/isa.h); NULL where this
+ * machine cannot run it. conv_choose takes the best set's: tests ask for the others. */
+const struct conv_kernel *conv_find(const char *name, const char *isa);
 
 #endif

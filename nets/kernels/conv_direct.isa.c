@@ -130,7 +130,8 @@ static void patch_lines(const struct tiles *tiles, ptrdiff_t vectors, const stru
     g.in_step = line->in, g.out_step = line->out;
     g.in_line = lines->in, g.out_line = lines->out;
     g.lines = lines->n;
-    patch_run(tiles, vectors, line->n, &g);
+    const struct cut cut = cut_of(line->n, tiles->most[vectors]);
+    patch_run(tiles, vectors, &cut, &g);
 }
 
 /* One pair of bands of so many images: tiles go across the images, or image after image along the
@@ -504,7 +505,8 @@ static void weigh_tap(const struct weighing *g, const struct block *b, ptrdiff_t
         .width = b->width,
     };
     t.dy += first * t.dy_line + columns.first * t.dy_step;
-    strip_run(g->tiles, b, g->joined ? z->S * z->C : z->C, &t);
+    const struct cut cut = cut_of(g->joined ? z->S * z->C : z->C, g->tiles->most[b->vectors]);
+    strip_run(g->tiles, b, &cut, &t);
 }
 
 static void weigh_rows(const struct weighing *g) {

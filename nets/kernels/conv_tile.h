@@ -47,8 +47,8 @@ IN_TILE INLINE void WIDE(put)(const ptrdiff_t vectors, const vec *sum, ptrdiff_t
 /* n output pixels: every weight vector is loaded once for n pixels, every input once for all
  * lanes. */
 IN_TILE INLINE void WIDE(correlate_tile)(const ptrdiff_t n, const ptrdiff_t vectors,
-                                         const struct patch g, const real *in, real *out) {
-    const real *w = g.w;
+                                         const struct patch g, const real *in, const real *w,
+                                         real *out) {
     vec sum[TILE_MOST][VECTORS_MOST];
     foreach (p, n)
         foreach (v, vectors) sum[p][v] = LOAD(g.bias + v * LANES);
@@ -75,11 +75,11 @@ IN_TILE INLINE void WIDE(fetch_ahead)(const ptrdiff_t n, const struct patch g, c
 IN_TILE INLINE void WIDE(correlate)(const ptrdiff_t n, const ptrdiff_t vectors,
                                     const struct patch g) {
     for (ptrdiff_t line = 0; line < g.lines; line++) {
-        const real *in = g.in + line * g.in_line;
+        const real *in = g.in + line * g.in_line, *w = g.w + line * g.w_line;
         real *out = g.out + line * g.out_line;
         for (ptrdiff_t t = 0; t < g.tiles; t++) {
             if (g.ahead_rows) WIDE(fetch_ahead)(n, g, in, out);
-            WIDE(correlate_tile)(n, vectors, g, in, out);
+            WIDE(correlate_tile)(n, vectors, g, in, w, out);
             in += n * g.in_step;
             out += n * g.out_step;
         }

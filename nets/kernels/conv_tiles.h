@@ -27,10 +27,10 @@ enum {
 struct patch {
     const real *in, *w, *bias; /* the first tap of the first pixel */
     real *out;
-    ptrdiff_t rows, run;         /* tap rows, inputs of each */
-    ptrdiff_t in_row, w_row;     /* from one tap row to the next */
-    ptrdiff_t in_step, out_step; /* from one pixel of a line to the next */
-    ptrdiff_t in_line, out_line;
+    ptrdiff_t rows, run;                 /* tap rows, inputs of each */
+    ptrdiff_t in_row, w_row;             /* from one tap row to the next */
+    ptrdiff_t in_step, out_step;         /* from one pixel of a line to the next */
+    ptrdiff_t in_line, w_line, out_line; /* w_line: 0, or lines are products of their own */
     ptrdiff_t lines, tiles;
     ptrdiff_t width;             /* channels to store */
     ptrdiff_t ahead, ahead_rows; /* rows that the next line is the first to see; 0: fetch none */
@@ -106,31 +106,40 @@ static inline struct block block_at(ptrdiff_t channels, ptrdiff_t i) {
     return b;
 }
 
-/* Lines of `length` pixels, in as few tiles as possible and these as equal as possible. */
-static inline void patch_run(const struct tiles *tiles, ptrdiff_t vectors, ptrdiff_t length,
-                             struct patch *g) {
-    const ptrdiff_t n = up(length, tiles->most[vectors]), size = length / n, larger = length % n;
-    correlate_fn *const *run = tiles->correlate[vectors - 1];
-    g->tiles = larger;
-    if (larger) run[size](g);
-    g->in += larger * (size + 1) * g->in_step;
-    g->out += larger * (size + 1) * g->out_step;
-    g->tiles = n - larger;
-    run[size - 1](g);
+/* A length in as few tiles as possible and these as equal as possible: `larger` of size + 1, the
+ * others of size. */
+struct cut {
+    ptrdiff_t tiles, larger, size;
+};
+
+static inline struct cut cut_of(ptrdiff_t length, ptrdiff_t tile_most) {
+    const ptrdiff_t n = up(length, tile_most);
+    return (struct cut){.tiles = n, .larger = length % n, .size = length / n};
 }
 
-/* `inputs` neighbours in as few tiles as possible and these as equal as possible. */
-static inline void strip_run(const struct tiles *tiles, const struct block *b, ptrdiff_t inputs,
-                             struct strip *t) {
-    const ptrdiff_t n = up(inputs, tiles->most[b->vectors]), size = inputs / n, larger = inputs % n;
+/* Lines of pixels that are cut so. */
+static inline void patch_run(const struct tiles *tiles, ptrdiff_t vectors, const struct cut *cut,
+                             struct patch *g) {
+    correlate_fn *const *run = tiles->correlate[vectors - 1];
+    g->tiles = cut->larger;
+    if (cut->larger) run[cut->size](g);
+    g->in += cut->larger * (cut->size + 1) * g->in_step;
+    g->out += cut->larger * (cut->size + 1) * g->out_step;
+    g->tiles = cut->tiles - cut->larger;
+    run[cut->size - 1](g);
+}
+
+/* Inputs that are cut so. */
+static inline void strip_run(const struct tiles *tiles, const struct block *b,
+                             const struct cut *cut, struct strip *t) {
     weigh_fn *const *run = tiles->weigh[b->vectors - 1];
-    t->tiles = larger;
-    if (larger) run[size](t);
-    t->x += larger * (size + 1);
-    t->partial += larger * (size + 1) * b->lanes;
-    t->dw += larger * (size + 1) * t->dw_step;
-    t->tiles = n - larger;
-    run[size - 1](t);
+    t->tiles = cut->larger;
+    if (cut->larger) run[cut->size](t);
+    t->x += cut->larger * (cut->size + 1);
+    t->partial += cut->larger * (cut->size + 1) * b->lanes;
+    t->dw += cut->larger * (cut->size + 1) * t->dw_step;
+    t->tiles = cut->tiles - cut->larger;
+    run[cut->size - 1](t);
 }
 
 #endif
