@@ -56,7 +56,7 @@ static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, str
  * passes share those of the inputs. Both count multiply-adds, and what one takes on each way, against
  * the direct kernels, was measured (bench/bench_gram.c). */
 static bool gram_pays(const struct op *op, double passes) {
-    const double GRAM = 1.4, SQUARES = 0.55;
+    const double GRAM = 1.4, SQUARES = 0.45;
     const struct gram *g = gram_choose();
     double gradient = (double)(conv_weights(&op->conv) * op->y.H * op->y.W);
     double gram = g->norm_cost(&op->y) + g->inputs_cost(&op->conv, &op->y) / passes;
