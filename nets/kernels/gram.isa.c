@@ -140,14 +140,14 @@ static void taps_sum(const struct conv_shape *s, size_t wide, size_t Q, const re
     }
 }
 
-/* Columns [i, P) of row i: those in one row of y lie side by side. */
+/* The row of position (h, w), from its own column on: those in one row of y lie side by side. */
 static void taps_row(const struct conv_shape *s, const struct tensor *y, const real *pixels,
-                     size_t i, real *to) {
-    const size_t W = y->W, Q = pixels_n(s, y);
-    const real *row = pixels + (i / W * wide(s, y) + i % W) * Q;
-    for (size_t j = i, count; j < y->H * W; j += count, to += count) {
-        count = W - j % W;
-        taps_sum(s, wide(s, y), Q, row + j / W * wide(s, y) + j % W, count, to);
+                     size_t h, size_t w, real *to) {
+    const size_t Q = pixels_n(s, y);
+    const real *row = pixels + (h * wide(s, y) + w) * Q;
+    for (size_t first = w; h < y->H; h++, first = 0) {
+        taps_sum(s, wide(s, y), Q, row + h * wide(s, y) + first, y->W - first, to);
+        to += y->W - first;
     }
 }
 
@@ -155,7 +155,7 @@ static void taps_block(const struct conv_shape *s, const struct tensor *y, const
                        size_t i, real *to) {
     const size_t columns = y->H * y->W - i, rows = least(GEMM.lanes, columns);
     for (size_t m = 0; m < rows; m++) {
-        taps_row(s, y, pixels, i + m, to + m * columns + m);
+        taps_row(s, y, pixels, (i + m) / y->W, (i + m) % y->W, to + m * columns + m);
         for (size_t c = 0; c < m; c++) to[m * columns + c] = to[c * columns + m];
     }
 }
