@@ -140,23 +140,29 @@ static void taps_sum(const struct conv_shape *s, size_t wide, size_t Q, const re
     }
 }
 
-/* The row of position (h, w), from its own column on: those in one row of y lie side by side. */
+struct position {
+    size_t h, w;
+};
+
+/* The row of position `at`, from its own column on: those in one row of y lie side by side. */
 static void taps_row(const struct conv_shape *s, const struct tensor *y, const real *pixels,
-                     size_t h, size_t w, real *to) {
+                     struct position at, real *to) {
     const size_t Q = pixels_n(s, y);
-    const real *row = pixels + (h * wide(s, y) + w) * Q;
-    for (size_t first = w; h < y->H; h++, first = 0) {
+    const real *row = pixels + (at.h * wide(s, y) + at.w) * Q;
+    for (size_t h = at.h, first = at.w; h < y->H; h++, first = 0) {
         taps_sum(s, wide(s, y), Q, row + h * wide(s, y) + first, y->W - first, to);
         to += y->W - first;
     }
 }
 
+/* The block that begins with row i, of position `at`, which becomes that of the next. */
 static void taps_block(const struct conv_shape *s, const struct tensor *y, const real *pixels,
-                       size_t i, real *to) {
+                       size_t i, struct position *at, real *to) {
     const size_t columns = y->H * y->W - i, rows = least(GEMM.lanes, columns);
     for (size_t m = 0; m < rows; m++) {
-        taps_row(s, y, pixels, (i + m) / y->W, (i + m) % y->W, to + m * columns + m);
+        taps_row(s, y, pixels, *at, to + m * columns + m);
         for (size_t c = 0; c < m; c++) to[m * columns + c] = to[c * columns + m];
+        if (++at->w == y->W) *at = (struct position){at->h + 1, 0};
     }
 }
 
@@ -172,9 +178,10 @@ static void inputs(const struct conv_shape *s, const struct tensor *x, const str
     GEMM.pack_rows(rows.at, rows.K, rows.n, rows.K, panels);
     for (size_t i = 0; i < rows.n && pixels; i += GEMM.lanes)
         block(&rows, panels, i, products + i * rows.n + i, rows.n);
+    struct position at = {0, 0};
     for (size_t i = 0; i < P; i += GEMM.lanes) {
         if (pixels)
-            taps_block(s, y, products, i, gram);
+            taps_block(s, y, products, i, &at, gram);
         else
             block(&rows, panels, i, gram, P - i);
         gram += least(GEMM.lanes, P - i) * (P - i);
