@@ -168,7 +168,7 @@ static void probes_feed(void *context, struct net *net, size_t first, size_t n, 
 
 int load_fisher(struct load *l, enum fisher_estimator estimator, struct fisher_result *r,
                 struct error *e) {
-    struct measure_examples probes = {l->batch, l->batch, probes_feed, l};
+    struct measure_examples probes = {l->batch, net_batch_few(l->net), probes_feed, l};
     return fisher_trace(l->net, &probes, estimator, 1, 1, 0, r, e);
 }
 

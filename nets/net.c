@@ -154,6 +154,15 @@ size_t net_batch(const struct net *net) {
     return net->graph.batch;
 }
 
+size_t net_batch_few(const struct net *net) {
+    enum { FEW = 32 };
+    const struct graph *g = &net->graph;
+    size_t reals = 0;
+    for (size_t v = 0; v < g->values_n; v++)
+        reals += g->values[v].H * g->values[v].W * g->values[v].C;
+    return g->batch > FEW && g->params_count < FEW * reals ? FEW : g->batch;
+}
+
 size_t net_params_count(const struct net *net) {
     return net->graph.params_count;
 }

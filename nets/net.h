@@ -81,6 +81,10 @@ void net_init(struct net *net, uint64_t seed);
 void net_init_into(struct net *net, uint64_t seed, real *arena);
 
 size_t net_batch(const struct net *net); /* the largest N */
+/* The N, up to that, with which passes take least time per example that need no statistics of the batch:
+ * few, so that activations stay in cache from op to op, unless the parameters, read once a pass, are
+ * more to read than the activations of so few. */
+size_t net_batch_few(const struct net *net);
 
 /* What the state consists of. Arrays are owned by the net. */
 size_t net_params_count(const struct net *net);

@@ -51,8 +51,9 @@ struct op {
     bool dx_over_dy; /* from `shape`: as in_place_backward, for this op alone */
     struct conv_shape conv;
     const struct conv_kernel *kernel, *kernel_single; /* conv: for a batch, for one example */
-    size_t plane;  /* linear: positions per feature before the flattening, see struct value */
-    size_t tokens; /* embedding: the vocabulary */
+    size_t gram_from; /* conv: passes from which squared norms come from Gram matrices; 0: never */
+    size_t plane;     /* linear: positions per feature before the flattening, see struct value */
+    size_t tokens;    /* embedding: the vocabulary */
 };
 
 /* One walk over the graph. */

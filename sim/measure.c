@@ -144,8 +144,10 @@ static void feed_examples(void *context, struct net *net, size_t first, size_t n
 }
 
 static struct measure_examples examples_of(struct viewer *v) {
-    return (struct measure_examples){
-        .n = v->view->source->n, .batch = v->run->batch, .feed = feed_examples, .context = v};
+    return (struct measure_examples){.n = v->view->source->n,
+                                     .batch = net_batch_few(v->run->net),
+                                     .feed = feed_examples,
+                                     .context = v};
 }
 
 /* ---- evaluation ------------------------------------------------------------------------------ */
@@ -155,9 +157,9 @@ static int evaluate(struct run *r, const struct view *v, size_t loss_series, siz
                     struct error *e) {
     struct net_loss sum = {0};
     if (!v->source) return STATUS_OK;
-    size_t n = v->source->n;
-    for (size_t first = 0; first < n; first += r->batch) {
-        size_t size = n - first < r->batch ? n - first : r->batch;
+    const size_t n = v->source->n, few = net_batch_few(r->net);
+    for (size_t first = 0; first < n; first += few) {
+        size_t size = n - first < few ? n - first : few;
         struct feed_batch batch = {v, NULL, first, size, 0, false};
         feed_assemble(r->config, &batch, r->net, r->label, r->scratch);
         net_forward(r->net, size, NET_EVAL);

@@ -9,7 +9,6 @@
  * batch of gradients ever exists. What several gradients of one example share is kept.
  *
  * The trap: the first piece writes the gradient arena itself, so it must be zeroed too. */
-#include <math.h>
 #include <string.h>
 
 #include "nets/graph.h"
@@ -24,6 +23,18 @@ static int out_size(size_t in, const struct conv_shape *s, size_t *out) {
     if (in + 2 * s->pad < s->R) return STATUS_USAGE;
     *out = (in + 2 * s->pad - s->R) / s->stride + 1;
     return STATUS_OK;
+}
+
+/* From how many passes on, which share the Gram matrix of the inputs, a squared norm is had for less
+ * from Gram matrices than from the gradient; 0: never. Both count multiply-adds, and what one takes on
+ * each way, against the direct kernels, was measured (bench/bench_gram.c). */
+static size_t gram_from(const struct op *op, const struct tensor *y) {
+    const double GRAM = 1.4, SQUARES = 0.45;
+    const struct gram *g = gram_choose();
+    double gradient = (double)(conv_weights(&op->conv) * y->H * y->W);
+    double most = gradient * (op->kernel_single->squares ? SQUARES : 1) - GRAM * g->norm_cost(y);
+    double inputs = GRAM * g->inputs_cost(&op->conv, y);
+    return most > 0 ? 1 + (size_t)(inputs / most) : 0;
 }
 
 static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, struct error *e) {
@@ -44,6 +55,7 @@ static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, str
     op->dx_over_dy = y->H == x->H && y->W == x->W && y->C == x->C;
     op->kernel = conv_choose(&op->conv, y->H * y->W, false);
     op->kernel_single = conv_choose(&op->conv, y->H * y->W, true);
+    op->gram_from = gram_from(op, &(struct tensor){.H = y->H, .W = y->W, .C = y->C});
     size_t taps = o->kernel * o->kernel, fan_in = x->C * taps, fan_out = o->outputs * taps;
     graph_param(g, op, WEIGHT, "weight", 4, (size_t[]){o->outputs, x->C, o->kernel, o->kernel},
                 graph_conv_init(g, fan_in, fan_out));
@@ -52,23 +64,16 @@ static int conv_layer_shape(struct graph *g, struct op *op, struct value *y, str
     return STATUS_OK;
 }
 
-/* Whether a squared norm is had for less from Gram matrices than from the gradient, when so many
- * passes share those of the inputs. Both count multiply-adds, and what one takes on each way, against
- * the direct kernels, was measured (bench/bench_gram.c). */
-static bool gram_pays(const struct op *op, double passes) {
-    const double GRAM = 1.4, SQUARES = 0.45;
-    const struct gram *g = gram_choose();
-    double gradient = (double)(conv_weights(&op->conv) * op->y.H * op->y.W);
-    double gram = g->norm_cost(&op->y) + g->inputs_cost(&op->conv, &op->y) / passes;
-    return GRAM * gram < gradient * (op->kernel_single->squares ? SQUARES : 1);
+static bool gram_pays(const struct op *op, size_t passes) {
+    return op->gram_from > 0 && passes >= op->gram_from;
 }
 
 static size_t gram_reals(const struct op *op) {
-    return gram_pays(op, INFINITY) ? gram_choose()->reals(&op->y) : 0;
+    return op->gram_from ? gram_choose()->reals(&op->y) : 0;
 }
 
 static size_t gram_scratch(const struct op *op) {
-    return gram_reals(op) ? gram_reals(op) + gram_choose()->scratch(&op->conv, &op->y) : 0;
+    return op->gram_from ? gram_reals(op) + gram_choose()->scratch(&op->conv, &op->y) : 0;
 }
 
 /* Scratch: for each thread a kernel's own or the Gram matrices', and a piece of x; then weight
@@ -214,7 +219,7 @@ static double gram_g2(const struct op *op, const struct op_run *run, size_t n, i
 static double weights_g2(const struct op *op, const struct op_run *run, size_t n, int thread) {
     const struct conv_kernel *kernel = op->kernel_single;
     real *scratch = kernel_scratch(op, run, thread);
-    if (gram_pays(op, (double)run->passes)) return gram_g2(op, run, n, thread);
+    if (gram_pays(op, run->passes)) return gram_g2(op, run, n, thread);
     struct tensor x = op_input(op, run, n, n + 1, piece_room(op, run, thread));
     struct tensor dy = tensor_from(&op->dy, n);
     if (kernel->squares) return kernel->squares(&op->conv, &x, &dy, 0, scratch);
