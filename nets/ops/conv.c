@@ -81,10 +81,11 @@ static size_t gram_scratch(const struct op *op) {
 static size_t kernel_bytes(const struct op *op) {
     size_t most = op->kernel->scratch(&op->conv, &op->x[0], &op->y);
     size_t single = op->kernel_single->scratch(&op->conv, &op->x[0], &op->y);
-    size_t gram = gram_scratch(op);
+    size_t gram = gram_scratch(op), bias = op_bytes(op->conv.O, sizeof(double));
     if (most < single) most = single;
     if (most < gram) most = gram;
-    return op_bytes(most, sizeof(real));
+    most = op_bytes(most, sizeof(real));
+    return most < bias ? bias : most;
 }
 
 static size_t gradient_bytes(const struct op *op) {
@@ -120,8 +121,7 @@ static size_t conv_layer_scratch(const struct op *op, size_t N, int threads) {
     size_t tiles = gradient_pieces(op, N);
     if (tiles < (size_t)threads) tiles = (size_t)threads; /* one each for single examples */
     size_t weights = (size_t)threads * thread_bytes(op, N) + tiles * gradient_bytes(op);
-    size_t rows = OP_PIECES + 1 + (size_t)threads;
-    size_t bias = op_bytes(rows * op->conv.O, sizeof(double));
+    size_t bias = op_bytes((OP_PIECES + 1) * op->conv.O, sizeof(double));
     return weights > bias ? weights : bias;
 }
 
@@ -138,10 +138,11 @@ static real *gradient_scratch(const struct op *op, const struct op_run *run, siz
                     i * gradient_bytes(op));
 }
 
-/* For y and dx, which are the same for any cut: a kernel that is called once prepares its weights
- * once. */
+/* For y and dx, which are the same for any cut: a kernel prepares its weights at each call, so there are
+ * few, but more than threads, of which one may be late. */
 static size_t image_pieces(const struct op_run *run) {
-    return run->threads > 1 ? op_pieces(run->N) : 1;
+    size_t pieces = run->threads > 1 ? 2 * (size_t)run->threads : 1, most = op_pieces(run->N);
+    return pieces < most ? pieces : most;
 }
 
 static void forward_piece(const struct op *op, const struct op_run *run, struct piece p) {
@@ -230,24 +231,24 @@ static double weights_g2(const struct op *op, const struct op_run *run, size_t n
     return run->pass->sum_squares(dw, count);
 }
 
-static void weights_g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    for (size_t n = p.first; n < p.last; n++)
-        *op_g2(op, run, n) += weights_g2(op, run, n, p.thread);
+static double bias_g2(const struct op *op, const struct op_run *run, size_t n, int thread) {
+    double *db = (double *)kernel_scratch(op, run, thread), g2 = 0;
+    memset(db, 0, op->conv.O * sizeof *db);
+    run->pass->sums(&op->dy, n, n + 1, db);
+    for (size_t o = 0; o < op->conv.O; o++) g2 += db[o] * db[o];
+    return g2;
 }
 
-static void bias_g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
-    size_t O = op->conv.O;
-    double *db = (double *)run->scratch + (size_t)p.thread * O;
+/* Both of an example while its dy is in cache. */
+static void g2_piece(const struct op *op, const struct op_run *run, struct piece p) {
     for (size_t n = p.first; n < p.last; n++) {
-        memset(db, 0, O * sizeof *db);
-        run->pass->sums(&op->dy, n, n + 1, db);
-        for (size_t o = 0; o < O; o++) *op_g2(op, run, n) += db[o] * db[o];
+        *op_g2(op, run, n) += weights_g2(op, run, n, p.thread);
+        if (op->options.bias) *op_g2(op, run, n) += bias_g2(op, run, n, p.thread);
     }
 }
 
 static void conv_layer_backward_g2(const struct op *op, const struct op_run *run) {
-    op_each_piece(op, run, run->N, op_pieces(run->N), weights_g2_piece);
-    if (op->options.bias) op_each_piece(op, run, run->N, op_pieces(run->N), bias_g2_piece);
+    op_each_piece(op, run, run->N, op_pieces(run->N), g2_piece);
 }
 
 static void conv_layer_pack(const struct op *op, size_t first, size_t last, const real *pytorch,
