@@ -637,7 +637,7 @@ static struct grid squares_grid(const struct tensor *x, const struct tensor *dy)
 /* Its places leave the second level of the cache, the sums of all channels do not. */
 static bool by_groups(const struct grid *g) {
     const ptrdiff_t places = PLACES * (g->place_in + g->place_out) * (ptrdiff_t)sizeof(real);
-    return places > 2 * GROUP_BYTES &&
+    return places > GROUP_BYTES &&
            PLACES * g->place_kernels * (ptrdiff_t)sizeof(real) <= GROUP_BYTES;
 }
 
