@@ -1,12 +1,18 @@
 /* The six points 0, +-P, +-Q, infinity at which Winograd's F(2x2, 5x5) and F(4x4, 3x3) evaluate, and the
  * transform of inputs, which they share.
  *
- * The points decide the error. In sums over 16 channels (tiles) of numbers in [-1, 1], y and dx of
- * F(2x2, 5x5) are off by 1.7 times what plain sums are off by, dw by 4 times (root mean squares). With
- * the usual +-1, +-2 it is 3.6 and 8.2: in proportion 3/4 the powers of the smaller and of the larger
- * point balance, and the transforms' numbers are exact still. 0, +-1, 2, -1/2 would give 2.4 and 5.4
- * (Barabasz, Anderson, Soodhalter and Gregg 2020, arXiv:1803.10986), other pairs of sixteenths as much as
- * these. */
+ * The points decide the error. In sums over 16 channels (tiles) of numbers in [-1, 1], in units of what
+ * plain sums are off by (root mean squares):
+ *
+ *                                    F(2x2, 5x5)          F(4x4, 3x3)
+ *                                   y, dx     dw         y, dx     dw
+ *     0, +-3/4, +-3/2, infinity      1.7     4.0          3.0     2.2
+ *     0, +-1, +-2, infinity          3.6     8.2          5.9     4.5
+ *     0, +-1, 2, -1/2, infinity      2.4     5.4
+ *
+ * In proportion 3/4 the powers of the smaller and of the larger point balance, and the transforms'
+ * numbers are exact still. The last row is that of Barabasz, Anderson, Soodhalter and Gregg 2020
+ * (arXiv:1803.10986); other pairs of sixteenths gained nothing. */
 #ifndef NETS_KERNELS_CONV_POINTS6_H
 #define NETS_KERNELS_CONV_POINTS6_H
 
